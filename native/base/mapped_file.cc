@@ -1,0 +1,41 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+namespace flab {
+
+std::shared_ptr<MappedFile> MappedFile::Open(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw SystemError(path, errno);
+  struct stat status;
+  const int stat_error = fstat(file, &status) == 0 ? 0 : errno;
+  const int64_t bytes = stat_error ? 0 : status.st_size;
+  void* data = nullptr;
+  int map_error = 0;
+  if (bytes > 0) {
+    // NORESERVE: copy-on-write pages of a file larger than the memory are not counted beforehand.
+    data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
+    if (data == MAP_FAILED) map_error = errno;
+  }
+  close(file);
+  if (stat_error) throw SystemError(path, stat_error);
+  if (map_error) throw SystemError(path, map_error);
+  return std::shared_ptr<MappedFile>(new MappedFile(path, static_cast<std::byte*>(data), bytes));
+}
+
+MappedFile::~MappedFile() {
+  if (data_) munmap(data_, bytes_);
+}
+
+}  // namespace flab

@@ -1,0 +1,24 @@
+#include "base/tensor.h"
+
+namespace flab {
+
+void Widen(const Tensor& tensor, int64_t begin, int64_t count, float* out) {
+  const std::byte* source = tensor.data + begin * ItemBytes(tensor.dtype);
+  if (tensor.dtype == Dtype::kF32) {
+    std::memcpy(out, source, count * 4);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, source + 2 * i, 2);
+    out[i] = tensor.dtype == Dtype::kBF16 ? FromBF16(bits) : FromF16(bits);
+  }
+}
+
+std::vector<float> ToFloats(const Tensor& tensor) {
+  std::vector<float> values(tensor.rows * tensor.columns);
+  Widen(tensor, 0, tensor.rows * tensor.columns, values.data());
+  return values;
+}
+
+}  // namespace flab

@@ -1,0 +1,92 @@
+#include "base/thread_pool.h"
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+namespace flab {
+namespace {
+
+int CgroupQuota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 16;
+  return std::max(1, static_cast<int>(std::atof(quota.c_str()) / period + 0.999));
+}
+
+}  // namespace
+
+int AllowedThreads() {
+  int threads = static_cast<int>(std::thread::hardware_concurrency());
+#ifdef __linux__
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) threads = CPU_COUNT(&set);
+#endif
+  threads = std::min(threads, CgroupQuota());
+  if (const char* wanted = std::getenv("FLAB_THREADS")) {
+    if (std::atoi(wanted) > 0) threads = std::min(threads, std::atoi(wanted));
+  }
+  return std::max(1, threads);
+}
+
+ThreadPool& ThreadPool::Process() {
+  static ThreadPool* pool = new ThreadPool(AllowedThreads());
+  return *pool;
+}
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
+}
+
+void ThreadPool::Run(int64_t count, const std::function<void(int64_t)>& fn) {
+  if (count <= 0) return;
+  auto loop = std::make_shared<Loop>();
+  loop->fn = &fn;
+  loop->count = count;
+  if (count > 1 && !workers_.empty()) {
+    std::lock_guard lock(mutex_);
+    loops_.push_back(loop);
+    wake_.notify_all();
+  }
+  Drain(*loop);
+  std::unique_lock lock(mutex_);
+  std::erase(loops_, loop);
+  finished_.wait(lock, [&] { return loop->active == 0; });
+  if (loop->error) std::rethrow_exception(loop->error);
+}
+
+void ThreadPool::Drain(Loop& loop) {
+  for (int64_t i; (i = loop.next.fetch_add(1)) < loop.count;) {
+    try {
+      (*loop.fn)(i);
+    } catch (...) {
+      std::lock_guard lock(mutex_);
+      if (!loop.error) loop.error = std::current_exception();
+      loop.next = loop.count;
+    }
+  }
+}
+
+void ThreadPool::Work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return !loops_.empty(); });
+    auto loop = loops_.front();
+    ++loop->active;
+    lock.unlock();
+    Drain(*loop);
+    lock.lock();
+    // All indices are claimed: no other worker has to look at this loop.
+    std::erase(loops_, loop);
+    if (--loop->active == 0) finished_.notify_all();
+  }
+}
+
+}  // namespace flab

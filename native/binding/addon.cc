@@ -1,0 +1,335 @@
+// The addon's surface, call by call as in ts/native/contract.ts: read the input, start a job, hand back the answer.
+
+#include <napi.h>
+
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <thread>
+
+#include "base/thread_pool.h"
+#include "binding/jobs.h"
+#include "binding/values.h"
+#include "cpu/divergence.h"
+#include "cpu/slice.h"
+#include "prune/layer_scores.h"
+#include "prune/measure.h"
+#include "prune/neuron_scores.h"
+
+namespace flab::binding {
+namespace {
+
+// Core errors of the input's readers become JavaScript exceptions.
+template <Napi::Value (*kCall)(const Napi::CallbackInfo&)>
+Napi::Value Guarded(const Napi::CallbackInfo& info) {
+  try {
+    return kCall(info);
+  } catch (const Error& error) {
+    throw ToJsError(info.Env(), error);
+  } catch (const std::bad_alloc&) {
+    throw ToJsError(info.Env(), Error("ERR_MEMORY", "could not allocate memory"));
+  }
+}
+
+// A model is used by one job at a time; one that waits can be cancelled.
+std::unique_lock<std::mutex> Lock(const Job& job, Model& model) {
+  std::unique_lock lock(model.mutex, std::try_to_lock);
+  while (!lock.owns_lock()) {
+    job.CheckCancelled();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    (void)lock.try_lock();
+  }
+  return lock;
+}
+
+Napi::Object Input(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Error("ERR_BAD_ARGUMENT", "input: expected an object");
+  return info[0].As<Napi::Object>();
+}
+
+Napi::Value MapFile(const Napi::CallbackInfo& info) {
+  return MappedFileObject::New(info.Env(), MappedFile::Open(info[0].ToString().Utf8Value()));
+}
+
+Napi::Value OpenModel(const Napi::CallbackInfo& info) { return WrapModel(info.Env(), ReadNewModel(Input(info))); }
+
+Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  const LayerScoresOptions options{
+      .positions = ReadPositions(input.Get("positions")), .candidates = ReadFlag(input, "candidates"), .losses = ReadFlag(input, "losses")};
+  auto work = [model, options, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+    const auto lock = Lock(job, *model);
+    return [scores = ScoreLayers(job, *model, view, texts.texts(), options)](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result["divergence"] = FloatArray(env, scores.divergence);
+      result["loss"] = FloatArray(env, scores.loss);
+      result["blockInfluence"] = FloatArray(env, scores.block_influence);
+      result["blockInfluenceLast"] = FloatArray(env, scores.block_influence_last);
+      result["angular"] = FloatArray(env, scores.angular);
+      result["tokenLayers"] = Napi::Number::New(env, scores.token_layers);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  std::vector<ModelView> candidates;
+  const Napi::Array list = input.Get("candidates").As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) candidates.push_back(ReadView(list.Get(i), *model));
+  auto work = [model, candidates, reference = ReadView(input.Get("reference"), *model), texts = ReadTexts(input.Get("texts"), *model),
+               positions = ReadPositions(input.Get("positions")), losses = ReadFlag(input, "losses")](Job& job) {
+    const auto lock = Lock(job, *model);
+    HeadSums sums = Measure(job, *model, reference.tokens, candidates, texts.texts(), positions, losses);
+    for (double& divergence : sums.divergence) divergence /= static_cast<double>(sums.positions);
+    return [sums = std::move(sums), losses](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result["divergence"] = FloatArray(env, sums.divergence);
+      result["loss"] = FloatArray(env, losses ? sums.loss : std::vector<double>());
+      result["referenceLoss"] = Napi::Number::New(env, losses ? sums.reference_loss : NAN);
+      result["positions"] = Napi::Number::New(env, sums.positions);
+      result["lossTokens"] = Napi::Number::New(env, sums.loss_tokens);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartRankNeurons(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  std::vector<NeuronMetric> metrics;
+  std::vector<std::string> names;
+  const Napi::Array list = input.Get("metrics").As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    metrics.push_back(ReadMetric(list.Get(i)));
+    names.push_back(list.Get(i).ToString().Utf8Value());
+  }
+  auto work = [model, metrics, names, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+    const auto lock = Lock(job, *model);
+    return [names, scores = RankNeurons(job, *model, view, texts.texts(), metrics)](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      for (size_t i = 0; i < names.size(); ++i) result[names[i]] = FloatArray(env, scores[i]);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartLogits(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  auto work = [model, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model),
+               positions = ReadPositions(input.Get("positions"))](Job& job) {
+    const auto lock = Lock(job, *model);
+    return [logits = Logits(job, *model, view, texts.texts(), positions)](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Float32Array::New(env, logits.size());
+      std::copy(logits.begin(), logits.end(), array.Data());
+      return array;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+struct Side {
+  ModelPointer model;
+  ModelView view;
+  OwnedTexts texts;
+};
+
+Side ReadSide(const Napi::Object& input, const char* name) {
+  const Napi::Object object = input.Get(name).ToObject();
+  auto model = ReadModel(object.Get("model"));
+  return {model, ReadView(object.Get("view"), *model), ReadTexts(object.Get("texts"), *model)};
+}
+
+Napi::Value StartCompare(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  Side a = ReadSide(input, "a"), b = ReadSide(input, "b");
+  if (a.view.tokens.size() != b.view.tokens.size()) throw Error("ERR_BAD_ARGUMENT", "compare: expected as many logits in a and b");
+  if (a.texts.offsets != b.texts.offsets) throw Error("ERR_BAD_ARGUMENT", "compare: expected texts of the same lengths");
+  auto work = [a = std::move(a), b = std::move(b)](Job& job) {
+    const auto lock_a = Lock(job, *a.model);
+    std::unique_lock<std::mutex> lock_b;
+    if (a.model != b.model) lock_b = Lock(job, *b.model);
+    const Comparison c = Compare(job, {*a.model, a.view, a.texts.texts()}, {*b.model, b.view, b.texts.texts()});
+    return [c](Napi::Env env) -> Napi::Value {
+      const double relative = std::sqrt(c.squared_difference / (c.squared_logit > 0 ? c.squared_logit : 1));
+      Napi::Object result = Napi::Object::New(env);
+      result["maxDifference"] = Napi::Number::New(env, c.finite ? c.max_difference : NAN);
+      result["maxLogit"] = Napi::Number::New(env, c.max_logit);
+      result["relativeError"] = Napi::Number::New(env, c.finite ? relative : NAN);
+      result["positions"] = Napi::Number::New(env, c.positions);
+      result["sameTop"] = Napi::Number::New(env, c.same_top);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartWriteFiles(const Napi::CallbackInfo& info) {
+  auto work = [files = ReadWriteFiles(info[0])](Job& job) {
+    const int64_t bytes = WriteFiles(job, files);
+    return [bytes](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, bytes); };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Answer Nothing() {
+  return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+}
+
+// The bytes of a typed array of JavaScript.
+std::span<std::byte> Bytes(const Napi::TypedArray& array) {
+  return {static_cast<std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+struct SliceInput {
+  std::span<std::byte> data, out;
+  int64_t rows, columns, item_bytes;
+  std::vector<uint32_t> keep;
+};
+
+SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
+  const auto data = info[0].As<Napi::TypedArray>(), out = info[4].As<Napi::TypedArray>();
+  SliceInput input{.data = Bytes(data),
+                   .out = Bytes(out),
+                   .rows = info[1].ToNumber().Int64Value(),
+                   .columns = info[2].ToNumber().Int64Value(),
+                   .item_bytes = static_cast<int64_t>(data.ElementSize()),
+                   .keep = {}};
+  input.keep = ReadIndices(info[3], by_rows ? input.rows : input.columns, "keep");
+  const int64_t kept = static_cast<int64_t>(input.keep.size()) * (by_rows ? input.columns : input.rows) * input.item_bytes;
+  if (static_cast<int64_t>(input.data.size()) != input.rows * input.columns * input.item_bytes) {
+    throw Error("ERR_BAD_ARGUMENT", "data: expected rows x columns elements");
+  }
+  if (static_cast<int64_t>(input.out.size()) != kept) throw Error("ERR_BAD_ARGUMENT", "out: expected as many elements as are kept");
+  if (input.out.data() < input.data.data() + input.data.size() && input.data.data() < input.out.data() + input.out.size()) {
+    throw Error("ERR_BAD_ARGUMENT", "out: expected memory that does not overlap data");
+  }
+  return input;
+}
+
+constexpr int64_t kSliceBytes = 1 << 20;  // of output a task
+
+Napi::Value StartSliceRows(const Napi::CallbackInfo& info) {
+  auto work = [input = ReadSlice(info, true)](Job& job) {
+    const int64_t row_bytes = input.columns * input.item_bytes, kept = static_cast<int64_t>(input.keep.size());
+    const int64_t step = std::max<int64_t>(1, kSliceBytes / std::max<int64_t>(1, row_bytes));
+    job.Parallel((kept + step - 1) / step, [&](int64_t task) {
+      const int64_t first = task * step, count = std::min(step, kept - first);
+      SliceRows(input.data.data(), row_bytes, std::span(input.keep).subspan(first, count), input.out.data() + first * row_bytes);
+    });
+    return Nothing();
+  };
+  return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
+}
+
+Napi::Value StartSliceColumns(const Napi::CallbackInfo& info) {
+  auto work = [input = ReadSlice(info, false)](Job& job) {
+    const int64_t row_bytes = input.columns * input.item_bytes;
+    const int64_t out_bytes = static_cast<int64_t>(input.keep.size()) * input.item_bytes;
+    const int64_t step = std::max<int64_t>(1, kSliceBytes / std::max<int64_t>(1, row_bytes));
+    job.Parallel((input.rows + step - 1) / step, [&](int64_t task) {
+      const int64_t first = task * step, count = std::min(step, input.rows - first);
+      SliceColumns(input.data.data() + first * row_bytes, count, input.columns, input.item_bytes, input.keep,
+                   input.out.data() + first * out_bytes);
+    });
+    return Nothing();
+  };
+  return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
+}
+
+Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
+  const Tensor p = ReadMatrix(info[0]), q = ReadMatrix(info[1]);
+  if (p.rows != q.rows || p.columns != q.columns) throw Error("ERR_BAD_ARGUMENT", "klDivergence: expected two matrices of the same shape");
+  auto work = [p, q](Job& job) {
+    std::vector<double> divergences(p.rows);
+    job.Parallel(p.rows, [&](int64_t row) { divergences[row] = RowDivergence(ActiveKernels(), p, q, row); });
+    return [divergences](Napi::Env env) { return FloatArray(env, divergences); };
+  };
+  return StartJob(info.Env(), info[2], {info[0].As<Napi::Object>(), info[1].As<Napi::Object>()}, std::move(work));
+}
+
+Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  const NeuronMetric metric = ReadMetric(input.Get("metric"));
+  const Tensor activations = ReadMatrix(input.Get("activations")), down = ReadMatrix(input.Get("down"));
+  const Tensor gate = ReadMatrix(input.Get("gate")), up = ReadMatrix(input.Get("up"));
+  auto work = [=](Job& job) {
+    std::vector<double> scores;
+    if (metric == NeuronMetric::kMagnitude) {
+      scores = ScoreByMagnitude(job, gate, up, down);
+    } else {
+      const std::vector<double> down_squares = down ? ColumnSquares(job, down) : std::vector<double>(activations.columns);
+      scores = ScoreByActivations(metric, SumActivations(job, activations), down_squares);
+    }
+    return [scores](Napi::Env env) { return FloatArray(env, scores); };
+  };
+  return StartJob(info.Env(), info[1], {input}, std::move(work));
+}
+
+Napi::Value StartTopK(const Napi::CallbackInfo& info) {
+  const auto scores = info[0].As<Napi::TypedArray>();
+  const int64_t rows = info[1].ToNumber().Int64Value(), columns = info[2].ToNumber().Int64Value();
+  const int64_t count = info[3].ToNumber().Int64Value();
+  const bool wide = scores.TypedArrayType() == napi_float64_array;
+  if (!wide && scores.TypedArrayType() != napi_float32_array) throw Error("ERR_BAD_ARGUMENT", "scores: expected floats");
+  if (rows < 0 || columns < 0 || static_cast<int64_t>(scores.ElementLength()) != rows * columns) {
+    throw Error("ERR_BAD_ARGUMENT", "scores: expected rows x columns elements");
+  }
+  if (count < 0 || count > columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(columns));
+  const std::byte* data = Bytes(scores).data();
+  auto work = [=](Job& job) {
+    std::vector<uint32_t> indices(rows * count);
+    job.Parallel(rows, [&](int64_t row) {
+      std::vector<double> values(columns);
+      for (int64_t i = 0; i < columns; ++i) {
+        values[i] = wide ? reinterpret_cast<const double*>(data)[row * columns + i]
+                         : static_cast<double>(reinterpret_cast<const float*>(data)[row * columns + i]);
+        if (std::isnan(values[i])) throw Error("ERR_BAD_ARGUMENT", "scores: expected numbers, got NaN in row " + std::to_string(row));
+      }
+      TopK(values.data(), columns, count, indices.data() + row * count);
+    });
+    return [indices](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Uint32Array::New(env, indices.size());
+      std::copy(indices.begin(), indices.end(), array.Data());
+      return array;
+    };
+  };
+  return StartJob(info.Env(), info[4], {info[0].As<Napi::Object>()}, std::move(work));
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Napi::FunctionReference(Napi::Persistent(MappedFileObject::Define(env))));
+  try {
+    exports["cpu"] = Napi::String::New(env, ActiveKernels().name);
+  } catch (const Error& error) {
+    throw ToJsError(env, error);
+  }
+  exports["threads"] = Napi::Number::New(env, ThreadPool::Process().threads());
+  const auto define = [&](const char* name, auto* call) { exports[name] = Napi::Function::New(env, call, name); };
+  define("mapFile", Guarded<MapFile>);
+  define("openModel", Guarded<OpenModel>);
+  define("scoreLayers", Guarded<StartScoreLayers>);
+  define("measure", Guarded<StartMeasure>);
+  define("rankNeurons", Guarded<StartRankNeurons>);
+  define("compare", Guarded<StartCompare>);
+  define("logits", Guarded<StartLogits>);
+  define("writeFiles", Guarded<StartWriteFiles>);
+  define("sliceRows", Guarded<StartSliceRows>);
+  define("sliceColumns", Guarded<StartSliceColumns>);
+  define("klDivergence", Guarded<StartKlDivergence>);
+  define("neuronScores", Guarded<StartNeuronScores>);
+  define("topK", Guarded<StartTopK>);
+  return exports;
+}
+
+}  // namespace
+}  // namespace flab::binding
+
+static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return flab::binding::Init(env, exports); }
+NODE_API_MODULE(flab_pruner, InitAddon)

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "base/tensor.h"
+#include "checkpoint/writer.h"
+#include "model/model.h"
+#include "prune/neuron_scores.h"
+#include "prune/positions.h"
+
+// JavaScript values as C++ values: the shapes are those of ts/native/contract.ts. Every reader throws
+// Error("ERR_BAD_ARGUMENT") with the name of what is wrong.
+
+namespace flab::binding {
+
+// The MappedFile of JavaScript.
+class MappedFileObject : public Napi::ObjectWrap<MappedFileObject> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  static Napi::Value New(Napi::Env env, std::shared_ptr<MappedFile> file);
+  static std::shared_ptr<MappedFile> From(const Napi::Value& value);
+  explicit MappedFileObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value Bytes(const Napi::CallbackInfo& info);
+  Napi::Value View(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<MappedFile> file_;
+};
+
+// Texts whose memory is the job's own.
+struct OwnedTexts {
+  std::vector<int32_t> ids, offsets;
+  Texts texts() const { return {ids, offsets}; }
+};
+
+using ModelPointer = std::shared_ptr<Model>;
+
+Napi::Value WrapModel(Napi::Env env, ModelPointer model);
+ModelPointer ReadModel(const Napi::Value& value);
+ModelPointer ReadNewModel(const Napi::Object& object);
+
+// Absent parts of a view are filled in: all layers, all tokens.
+ModelView ReadView(const Napi::Value& value, const Model& model);
+OwnedTexts ReadTexts(const Napi::Value& value, const Model& model);
+PositionKind ReadPositions(const Napi::Value& value);
+NeuronMetric ReadMetric(const Napi::Value& value);
+std::vector<WriteFile> ReadWriteFiles(const Napi::Value& value);
+
+// A caller's matrix (KernelMatrix); its memory must be kept alive by the job. Absent: an empty tensor.
+Tensor ReadMatrix(const Napi::Value& value);
+
+std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const char* name);
+bool ReadFlag(const Napi::Object& object, const char* name);
+
+Napi::Value FloatArray(Napi::Env env, const std::vector<double>& values);
+
+}  // namespace flab::binding

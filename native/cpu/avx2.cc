@@ -1,0 +1,4 @@
+#define FLAB_ISA avx2
+#define FLAB_LANES 8
+#define FLAB_TILE_ROWS 6
+#include "cpu/impl/table.h"

@@ -1,0 +1,4 @@
+#define FLAB_ISA avx512
+#define FLAB_LANES 16
+#define FLAB_TILE_ROWS 14
+#include "cpu/impl/table.h"

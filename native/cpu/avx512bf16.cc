@@ -1,0 +1,57 @@
+// AVX-512 with its product of bf16 pairs; everything else is the AVX-512 implementation's.
+
+#include <immintrin.h>
+
+#include "cpu/kernels.h"
+
+namespace flab {
+
+namespace avx512 { extern const Kernels kKernels; }
+
+namespace avx512bf16 {
+namespace {
+
+template <int kRows>
+void Tile(int64_t pairs, const uint32_t* a, const uint32_t* b, float* c, int64_t c_stride, bool accumulate) {
+  __m512 sum[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    sum[i][0] = accumulate ? _mm512_loadu_ps(c + i * c_stride) : _mm512_setzero_ps();
+    sum[i][1] = accumulate ? _mm512_loadu_ps(c + i * c_stride + 16) : _mm512_setzero_ps();
+  }
+  for (int64_t k = 0; k < pairs; ++k) {
+    const __m512bh low = (__m512bh)_mm512_loadu_si512(b + k * kPanel);
+    const __m512bh high = (__m512bh)_mm512_loadu_si512(b + k * kPanel + 16);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const __m512bh input = (__m512bh)_mm512_set1_epi32(a[k * kRows + i]);
+      sum[i][0] = _mm512_dpbf16_ps(sum[i][0], input, low);
+      sum[i][1] = _mm512_dpbf16_ps(sum[i][1], input, high);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    _mm512_storeu_ps(c + i * c_stride, sum[i][0]);
+    _mm512_storeu_ps(c + i * c_stride + 16, sum[i][1]);
+  }
+}
+
+using TileFunction = void (*)(int64_t, const uint32_t*, const uint32_t*, float*, int64_t, bool);
+constexpr TileFunction kTiles[] = {Tile<1>, Tile<2>, Tile<3>,  Tile<4>,  Tile<5>,  Tile<6>,  Tile<7>,
+                                   Tile<8>, Tile<9>, Tile<10>, Tile<11>, Tile<12>, Tile<13>, Tile<14>};
+
+void TileBF16(int64_t rows, int64_t pairs, const uint32_t* a, const uint32_t* b, float* c, int64_t c_stride, bool accumulate) {
+  kTiles[rows - 1](pairs, a, b, c, c_stride, accumulate);
+}
+
+}  // namespace
+
+Kernels MakeKernels() {
+  Kernels kernels = avx512::kKernels;
+  kernels.name = "avx512bf16";
+  kernels.tile_bf16 = TileBF16;
+  return kernels;
+}
+
+}  // namespace avx512bf16
+}  // namespace flab

@@ -1,0 +1,32 @@
+// The table of one implementation, from the headers of this folder.
+
+#include "cpu/kernels.h"
+
+#include "cpu/impl/vector.h"
+
+#include "cpu/impl/attention.h"
+#include "cpu/impl/divergence.h"
+#include "cpu/impl/elementwise.h"
+#include "cpu/impl/matmul.h"
+
+#define FLAB_STRING_OF(x) #x
+#define FLAB_STRING(x) FLAB_STRING_OF(x)
+
+namespace flab::FLAB_ISA {
+
+extern const Kernels kKernels;
+const Kernels kKernels = {
+    .name = FLAB_STRING(FLAB_ISA),
+    .tile_rows = FLAB_TILE_ROWS,
+    .tile_f32 = TileF32,
+    .tile_bf16 = nullptr,
+    .to_bf16 = ToBF16,
+    .rms_norm = RmsNorm,
+    .swiglu = Swiglu,
+    .rotate = Rotate,
+    .attend = Attend,
+    .divergence_tile = DivergenceTile,
+    .log_sum_exp_tile = LogSumExpTile,
+};
+
+}  // namespace flab::FLAB_ISA

@@ -1,0 +1,60 @@
+#include "cpu/kernels.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+
+namespace flab {
+
+namespace generic { extern const Kernels kKernels; }
+#ifdef __x86_64__
+namespace avx2 { extern const Kernels kKernels; }
+namespace avx512 { extern const Kernels kKernels; }
+namespace avx512bf16 { Kernels MakeKernels(); }
+#endif
+
+namespace {
+
+struct Choice {
+  const Kernels* kernels;
+  bool available;
+};
+
+Kernels Choose() {
+#ifdef __x86_64__
+  static const Kernels with_bf16 = avx512bf16::MakeKernels();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const Choice choices[] = {{&with_bf16, has_avx512 && __builtin_cpu_supports("avx512bf16")},
+                            {&avx512::kKernels, has_avx512},
+                            {&avx2::kKernels, has_avx2},
+                            {&generic::kKernels, true}};
+#else
+  const Choice choices[] = {{&generic::kKernels, true}};
+#endif
+  const char* wanted = std::getenv("FLAB_CPU");
+  std::string names;
+  for (const auto& choice : choices) {
+    if (!choice.available) continue;
+    if (!wanted || !*wanted || std::string(wanted) == choice.kernels->name) return *choice.kernels;
+    names += (names.empty() ? "" : ", ") + std::string(choice.kernels->name);
+  }
+  throw Error("ERR_BAD_ARGUMENT", "FLAB_CPU: expected one of " + names + ", got \"" + wanted + "\"");
+}
+
+}  // namespace
+
+const Kernels& ActiveKernels() {
+  static const Kernels kernels = Choose();
+  return kernels;
+}
+
+int64_t AttentionScratch(int64_t tokens, int64_t head_width) {
+  constexpr int64_t kPad = 32;
+  const int64_t padded_tokens = (tokens + kPad - 1) / kPad * kPad, padded_width = (head_width + kPad - 1) / kPad * kPad;
+  return padded_tokens * head_width + padded_tokens * padded_width + 4 * padded_tokens + 4 * padded_width;
+}
+
+}  // namespace flab

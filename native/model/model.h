@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/tensor.h"
+#include "cpu/kernels.h"
+#include "cpu/matmul.h"
+
+namespace flab {
+
+// What the decoder has to know, as numbers. Dimensions: T tokens, D width, F FFN width, H query heads,
+// K key/value heads, E head width, V vocabulary, L layers.
+struct ModelSpec {
+  int64_t layers, width, ffn_width, query_heads, kv_heads, head_width, vocabulary;
+  float norm_eps;
+  float rotary_scale;                      // on cosines and sines
+  std::vector<float> inverse_frequencies;  // [E / 2] radians per position
+  std::vector<int32_t> windows;            // [L] tokens that a token sees, itself included; 0: all before it
+
+  int64_t query_width() const { return query_heads * head_width; }
+  int64_t kv_width() const { return kv_heads * head_width; }
+};
+
+// Weights of a decoder layer, [outputs, inputs]; a tensor that a family does not have is empty.
+struct LayerWeights {
+  Tensor input_norm, query, key, value, output, query_bias, key_bias, value_bias, output_bias, query_norm, key_norm;
+  Tensor ffn_norm, gate, up, down, gate_bias, up_bias, down_bias;
+};
+
+// A layer as the kernels want it: products packed, vectors in f32 (empty where the family has none).
+struct PackedLayer {
+  PackedMatrix qkv, output, gate_up, down;
+  std::vector<float> input_norm, qkv_bias, output_bias, query_norm, key_norm, ffn_norm, gate_up_bias, down_bias;
+
+  int64_t bytes() const { return qkv.bytes() + output.bytes() + gate_up.bytes() + down.bytes(); }
+};
+
+// A model's weights, mapped. Packed layers are kept while they fit `cache_bytes`; others are packed anew
+// for each use. Not thread-safe: one operation at a time holds `mutex`.
+class Model {
+ public:
+  Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute,
+        int64_t cache_bytes);
+
+  std::shared_ptr<const PackedLayer> Layer(const Job& job, int64_t index);
+
+  const ModelSpec spec;
+  const Tensor embedding, head;
+  const std::vector<float> final_norm;
+  const std::vector<LayerWeights> layers;
+  const Compute compute;
+  const Kernels& kernels;
+  std::mutex mutex;
+
+ private:
+  const int64_t cache_bytes_;
+  int64_t cached_bytes_ = 0;
+  std::vector<std::shared_ptr<const PackedLayer>> cache_;
+};
+
+// Which parts of a model take part.
+struct ModelView {
+  std::vector<uint32_t> layers;                // ascending
+  std::vector<std::vector<uint32_t>> neurons;  // for each of `layers`, ascending; empty: all stay
+  std::vector<uint32_t> tokens;                // rows of the head, ascending
+};
+
+// Packed texts: text i is ids[offsets[i] .. offsets[i + 1]).
+struct Texts {
+  std::span<const int32_t> ids;
+  std::span<const int32_t> offsets;
+
+  int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
+  int64_t tokens() const { return offsets.back() - offsets.front(); }
+  int64_t length(int64_t text) const { return offsets[text + 1] - offsets[text]; }
+};
+
+// Neighbouring texts in groups of at most `max_tokens` tokens (a longer text is a group of its own).
+// The groups' offsets still count from the first text of all.
+std::vector<Texts> Chunks(const Texts& texts, int64_t max_tokens);
+
+}  // namespace flab

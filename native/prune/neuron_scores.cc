@@ -1,0 +1,117 @@
+#include "prune/neuron_scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace flab {
+namespace {
+
+constexpr int64_t kChunkBytes = int64_t{256} << 20;  // states of one chunk of texts
+constexpr int64_t kBlock = 256;                      // columns a task
+
+}  // namespace
+
+std::vector<double> RowSquares(const Job& job, const Tensor& matrix) {
+  std::vector<double> squares(matrix.rows);
+  job.Parallel(matrix.rows, [&](int64_t row) {
+    std::vector<float> values(matrix.columns);
+    Widen(matrix, row * matrix.columns, matrix.columns, values.data());
+    for (const float value : values) squares[row] += static_cast<double>(value) * value;
+  });
+  return squares;
+}
+
+std::vector<double> ColumnSquares(const Job& job, const Tensor& matrix) {
+  std::vector<double> squares(matrix.columns);
+  job.Parallel((matrix.columns + kBlock - 1) / kBlock, [&](int64_t block) {
+    const int64_t first = block * kBlock, count = std::min(kBlock, matrix.columns - first);
+    float values[kBlock];
+    for (int64_t row = 0; row < matrix.rows; ++row) {
+      Widen(matrix, row * matrix.columns + first, count, values);
+      for (int64_t i = 0; i < count; ++i) squares[first + i] += static_cast<double>(values[i]) * values[i];
+    }
+  });
+  return squares;
+}
+
+std::vector<double> ScoreByActivations(NeuronMetric metric, const NeuronSums& sums, const std::vector<double>& down_squares) {
+  const double tokens = static_cast<double>(std::max<int64_t>(1, sums.tokens));
+  std::vector<double> scores(sums.sum.size());
+  for (size_t j = 0; j < scores.size(); ++j) {
+    const double mean = sums.sum[j] / tokens;
+    switch (metric) {
+      case NeuronMetric::kActivation: scores[j] = sums.sum_abs[j] / tokens; break;
+      case NeuronMetric::kWanda: scores[j] = std::sqrt(sums.sum_squares[j] * down_squares[j]); break;
+      default: scores[j] = std::max(0.0, sums.sum_squares[j] / tokens - mean * mean) * down_squares[j];
+    }
+  }
+  return scores;
+}
+
+std::vector<double> ScoreByMagnitude(const Job& job, const Tensor& gate, const Tensor& up, const Tensor& down) {
+  std::vector<double> scores = RowSquares(job, gate);
+  const std::vector<double> up_squares = RowSquares(job, up), down_squares = ColumnSquares(job, down);
+  for (size_t j = 0; j < scores.size(); ++j) scores[j] = std::sqrt(scores[j] + up_squares[j] + down_squares[j]);
+  return scores;
+}
+
+NeuronSums SumActivations(const Job& job, const Tensor& activations) {
+  NeuronSums sums(activations.columns);
+  sums.tokens = activations.rows;
+  job.Parallel((activations.columns + kBlock - 1) / kBlock, [&](int64_t block) {
+    const int64_t first = block * kBlock, count = std::min(kBlock, activations.columns - first);
+    float values[kBlock];
+    for (int64_t row = 0; row < activations.rows; ++row) {
+      Widen(activations, row * activations.columns + first, count, values);
+      for (int64_t i = 0; i < count; ++i) {
+        const double a = values[i];
+        sums.sum[first + i] += a;
+        sums.sum_abs[first + i] += std::fabs(a);
+        sums.sum_squares[first + i] += a * a;
+      }
+    }
+  });
+  return sums;
+}
+
+std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const ModelView& view, const Texts& texts,
+                                             const std::vector<NeuronMetric>& metrics) {
+  const int64_t neurons = model.spec.ffn_width, n = static_cast<int64_t>(view.layers.size());
+  std::vector<NeuronSums> sums(n, NeuronSums(neurons));
+  const bool needs_activations =
+      std::any_of(metrics.begin(), metrics.end(), [](NeuronMetric metric) { return metric != NeuronMetric::kMagnitude; });
+  if (needs_activations) {
+    job.SetTotal(n * texts.tokens());
+    for (const Texts& chunk : Chunks(texts, std::max<int64_t>(1, kChunkBytes / (model.spec.width * 4)))) {
+      Decoder decoder(job, model, chunk);
+      Buffer<float> x(chunk.tokens() * model.spec.width);
+      decoder.Embed(x.data());
+      for (int64_t i = 0; i < n; ++i) decoder.RunLayer(view.layers[i], x.data(), 1, {.sums = &sums[i]});
+    }
+  }
+  std::vector<std::vector<double>> scores(metrics.size());
+  for (int64_t i = 0; i < n; ++i) {
+    const LayerWeights& weights = model.layers[view.layers[i]];
+    const std::vector<double> down_squares = ColumnSquares(job, weights.down);
+    for (size_t m = 0; m < metrics.size(); ++m) {
+      const std::vector<double> layer = metrics[m] == NeuronMetric::kMagnitude
+                                            ? ScoreByMagnitude(job, weights.gate, weights.up, weights.down)
+                                            : ScoreByActivations(metrics[m], sums[i], down_squares);
+      scores[m].insert(scores[m].end(), layer.begin(), layer.end());
+    }
+  }
+  return scores;
+}
+
+void TopK(const double* values, int64_t size, int64_t count, uint32_t* out) {
+  std::vector<uint32_t> order(size);
+  std::iota(order.begin(), order.end(), 0);
+  std::nth_element(order.begin(), order.begin() + count, order.end(), [&](uint32_t a, uint32_t b) {
+    return values[a] != values[b] ? values[a] > values[b] : a < b;
+  });
+  std::copy_n(order.begin(), count, out);
+  std::sort(out, out + count);
+}
+
+}  // namespace flab

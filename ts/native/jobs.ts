@@ -1,0 +1,68 @@
+import {FlabError, abortError, errorCodes, fileError, throwIfAborted} from '../errors.js';
+import type {FlabErrorCode} from '../errors.js';
+import type {Job, JobProgress, MappedFile} from './contract.js';
+import {loadNative} from './load.js';
+
+/** How a job reports and is stopped. */
+export type JobControl = {
+	readonly signal?: AbortSignal;
+	readonly onProgress?: JobProgress;
+};
+
+/** Runs a native job to its end: an abort of the signal cancels it, its errors become FlabErrors. */
+export const runJob = async <Result>(start: (onProgress?: JobProgress) => Job<Result>, {signal, onProgress}: JobControl = {}): Promise<Result> => {
+	throwIfAborted(signal);
+	const job = guarded(() => start(onProgress));
+	const cancel = () => {
+		job.cancel();
+	};
+
+	signal?.addEventListener('abort', cancel, {once: true});
+	try {
+		return await job.promise;
+	} catch (error) {
+		throw asFlabError(error, signal);
+	} finally {
+		signal?.removeEventListener('abort', cancel);
+	}
+};
+
+/** Calls the addon synchronously; its errors become FlabErrors. */
+export const guarded = <Result>(call: () => Result): Result => {
+	try {
+		return call();
+	} catch (error) {
+		throw asFlabError(error);
+	}
+};
+
+/** Maps a file. @throws FlabError `ERR_READ` */
+export const mapFile = (path: string): MappedFile => {
+	const native = loadNative();
+	try {
+		return native.mapFile(path);
+	} catch (cause) {
+		throw fileError('read', path, cause);
+	}
+};
+
+const asFlabError = (error: unknown, signal?: AbortSignal): unknown => {
+	if (error instanceof FlabError) {
+		return error;
+	}
+
+	const {code, message, file} = error as {code?: string; message?: string; file?: string};
+	if (code === 'ERR_ABORTED') {
+		return abortError(signal);
+	}
+
+	if (code === 'ERR_MEMORY') {
+		return new FlabError('ERR_MEMORY', `Out of memory: ${message}`, {hint: 'Use fewer or shorter calibration texts.', cause: error});
+	}
+
+	if ((errorCodes as readonly string[]).includes(code ?? '')) {
+		return new FlabError(code as FlabErrorCode, message ?? '', {file, cause: error});
+	}
+
+	return file === undefined ? error : fileError('write', file, error);
+};
