@@ -45,12 +45,18 @@ ThreadPool::ThreadPool(int threads) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
 }
 
+int ThreadPool::threads() const {
+  const int all = static_cast<int>(workers_.size()) + 1, limit = limit_;
+  return limit > 0 ? std::min(limit, all) : all;
+}
+
 void ThreadPool::Run(int64_t count, const std::function<void(int64_t)>& fn) {
   if (count <= 0) return;
   auto loop = std::make_shared<Loop>();
   loop->fn = &fn;
   loop->count = count;
-  if (count > 1 && !workers_.empty()) {
+  loop->places = std::min<int64_t>(threads() - 1, count - 1);
+  if (loop->places > 0) {
     std::lock_guard lock(mutex_);
     loops_.push_back(loop);
     wake_.notify_all();
@@ -80,6 +86,7 @@ void ThreadPool::Work() {
     wake_.wait(lock, [&] { return !loops_.empty(); });
     auto loop = loops_.front();
     ++loop->active;
+    if (--loop->places == 0) std::erase(loops_, loop);
     lock.unlock();
     Drain(*loop);
     lock.lock();

@@ -25,14 +25,18 @@ class ThreadPool {
   void Run(int64_t count, const std::function<void(int64_t)>& fn);
 
   // Threads that work on one loop, the caller included.
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const;
+
+  // Fewer threads for loops that start from now on; 0 lifts the limit.
+  void Limit(int threads) { limit_ = threads; }
 
  private:
   struct Loop {
     const std::function<void(int64_t)>* fn;
     int64_t count;
     std::atomic<int64_t> next{0};
-    int64_t active = 0;  // workers inside, guarded by mutex_
+    int64_t active = 0;   // workers inside, guarded by mutex_
+    int64_t places = 0;   // workers that may still come in, guarded by mutex_
     std::exception_ptr error;
   };
 
@@ -44,6 +48,7 @@ class ThreadPool {
   std::condition_variable wake_, finished_;
   std::deque<std::shared_ptr<Loop>> loops_;
   std::vector<std::thread> workers_;
+  std::atomic<int> limit_{0};
 };
 
 // min(CPUs this process may use, cgroup quota rounded up, FLAB_THREADS), at least 1.

@@ -53,6 +53,11 @@ Napi::Value MapFile(const Napi::CallbackInfo& info) {
 
 Napi::Value OpenModel(const Napi::CallbackInfo& info) { return WrapModel(info.Env(), ReadNewModel(Input(info))); }
 
+Napi::Value LimitThreads(const Napi::CallbackInfo& info) {
+  ThreadPool::Process().Limit(std::max(0, info[0].ToNumber().Int32Value()));
+  return info.Env().Undefined();
+}
+
 Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
@@ -314,6 +319,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   const auto define = [&](const char* name, auto* call) { exports[name] = Napi::Function::New(env, call, name); };
   define("mapFile", Guarded<MapFile>);
   define("openModel", Guarded<OpenModel>);
+  define("limitThreads", Guarded<LimitThreads>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);
   define("rankNeurons", Guarded<StartRankNeurons>);

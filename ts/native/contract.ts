@@ -240,6 +240,8 @@ export type Native = {
 	/** Throws with a system error code (ENOENT, ...) in `code`. */
 	mapFile(path: string): MappedFile;
 	openModel(model: NativeModel): ModelHandle;
+	/** Threads of loops that start from now on, at most `threads`; 0 lifts the limit. For the whole process. */
+	limitThreads(threads: number): void;
 
 	// progress: token-layers
 	scoreLayers(input: ScoreLayersInput, onProgress?: JobProgress): Job<LayerScores>;

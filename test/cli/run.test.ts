@@ -1,0 +1,263 @@
+import {mkdir, mkdtemp, readFile, readdir, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import process from 'node:process';
+import anyTest, {type TestFn} from 'ava';
+import {exitCodes} from '../../ts/cli/exit-codes.js';
+import {FlabError, errorCodes} from '../../ts/errors.js';
+import {parsePlan, planToJson} from '../../ts/plan/plan.js';
+import {examplePlan} from '../plan/examplePlan.js';
+import {exampleInspection} from '../report/exampleInspection.js';
+import {exampleReport} from '../report/exampleReport.js';
+import {runLine} from './harness.js';
+
+const test = anyTest as TestFn<{folder: string}>;
+
+test.beforeEach(async t => {
+	t.context.folder = await mkdtemp(join(tmpdir(), 'flab-cli-'));
+});
+
+test.afterEach.always(async t => {
+	await rm(t.context.folder, {recursive: true});
+});
+
+const pruneLine = ['prune', 'm', '--out', 'o', '--corpus', 'c'];
+
+test('every flag of prune reaches the API', async t => {
+	const {code, calls, stderr} = await runLine([
+		'prune', 'm', '-o', 'o', '--corpus', 'a', 'b', '--corpus-field', 'text', 'code', '--calibration', 'c', '--calibration-field', 'prompt', '--max-texts', '10', '--max-tokens', '20',
+		'--eval', 'e', '--eval-field', 'text', '--eval-max-texts', '30', '--eval-max-tokens', '40', '--format', 'jsonl', '--extension', '.py', '.js',
+		'--vocab', 'min-count:3', '--vocab-multiple', '128', '--drop-layers', '3,7', '--layer-metric', 'bi', '--layer-search', 'one-shot', '--positions', 'all',
+		'--ffn-width', '0.9', '--ffn-strategy', 'wanda', '--ffn-multiple', '32', '--seed', '5', '--compute', 'f32', '--threads', '2', '--max-shard-size', '2GiB', '--force', '--no-verify',
+	]);
+	t.is(code, 0, stderr);
+	const files = {format: 'jsonl', extensions: ['.py', '.js']};
+	t.deepEqual(calls[0]?.slice(0, 2), ['prune', {
+		model: 'm',
+		corpus: {paths: ['a', 'b'], fields: ['text', 'code'], ...files},
+		calibration: {paths: ['c'], fields: ['prompt'], maxTexts: 10, maxTokens: 20, ...files},
+		evaluation: {paths: ['e'], fields: ['text'], maxTexts: 30, maxTokens: 40, ...files},
+		vocabulary: {select: 'min-count', minCount: 3, multipleOf: 128},
+		layers: {drop: [3, 7], metric: 'bi', search: 'one-shot', positions: 'all'},
+		ffn: {width: 0.9, strategy: 'wanda', multipleOf: 32, seed: 5, positions: 'all'},
+		compute: 'f32',
+		threads: 2,
+		out: 'o',
+		force: true,
+		verify: false,
+		maxShardBytes: 2_147_483_648,
+	}]);
+});
+
+test('what is not said is left to the API', async t => {
+	t.deepEqual((await runLine(pruneLine)).calls[0]?.[1], {model: 'm', corpus: {paths: ['c']}, out: 'o', verify: true});
+});
+
+test('none switches a part off', async t => {
+	const {calls} = await runLine([...pruneLine, '--calibration', 'd', '--vocab', 'none', '--drop-layers', 'none', '--ffn-width', '64', '--ffn-strategy', 'top']);
+	t.like(calls[0]?.[1], {vocabulary: false, layers: false, ffn: {width: 64, strategy: 'top'}});
+});
+
+test('every flag of apply reaches the API', async t => {
+	const {calls} = await runLine(['apply', 'm', '--plan', 'p.json', '--out', 'o', '--calibration', 'c', '--max-tokens', '9', '--threads', '1', '--max-shard-size', '1000']);
+	t.deepEqual(calls[0]?.slice(0, 2), ['apply', {model: 'm', plan: 'p.json', out: 'o', calibration: {paths: ['c'], maxTokens: 9}, threads: 1, verify: true, maxShardBytes: 1000}]);
+});
+
+test('prune ends with the table, apply too', async t => {
+	for (const line of [pruneLine, ['apply', 'm', '--plan', 'p', '--out', './pruned']]) {
+		const {stdout} = await runLine(line);
+		t.regex(stdout, /^stage .*change\n/);
+		t.regex(stdout, new RegExp(`^written to ${line.at(line.indexOf('--out') + 1)!.replace('.', '\\.')}: 2 files`, 'm'));
+	}
+});
+
+test('warnings go to stderr, even when quiet', async t => {
+	const {stdout, stderr} = await runLine([...pruneLine, '--quiet']);
+	t.is(stdout, '');
+	t.is(stderr, 'warning: All calibration texts end in the same token\n');
+});
+
+const jsonLines: readonly (readonly [argv: readonly string[], value: unknown])[] = [
+	[pruneLine, exampleReport()],
+	[['plan', 'm', '--corpus', 'c'], examplePlan()],
+	[['apply', 'm', '--plan', 'p', '--out', 'o'], exampleReport()],
+	[['inspect', 'm'], exampleInspection()],
+];
+
+for (const [argv, value] of jsonLines) {
+	test(`${argv[0]} --json prints one JSON document and nothing else, on a terminal too`, async t => {
+		const {code, stdout, stderr} = await runLine([...argv, '--json'], {}, {isTTY: true});
+		t.is(code, 0);
+		t.deepEqual(JSON.parse(stdout), value);
+		t.true(stderr === '' || stderr.startsWith('warning: '));
+	});
+}
+
+test('inspect prints text', async t => {
+	t.regex((await runLine(['inspect', 'm'])).stdout, /^checkpoint +\.\/model\nfamily +qwen2\n/);
+});
+
+test('plan prints the plan on stdout, and the table on stderr where it does not mix', async t => {
+	const {stdout, stderr} = await runLine(['plan', 'm', '--corpus', 'c']);
+	t.is(stdout, planToJson(examplePlan()));
+	t.regex(stderr, /^stage /m);
+});
+
+test('plan writes the plan to a file, refuses to replace it, and replaces it when forced', async t => {
+	const out = join(t.context.folder, 'plan.json');
+	const {code, stdout} = await runLine(['plan', 'm', '--corpus', 'c', '--out', out]);
+	t.is(code, 0);
+	t.regex(stdout, /plan written to /);
+	t.deepEqual(parsePlan(await readFile(out, 'utf8'), out), examplePlan());
+	t.deepEqual(await readdir(t.context.folder), ['plan.json']);
+	const again = await runLine(['plan', 'm', '--corpus', 'c', '--out', out]);
+	t.is(again.code, 4);
+	t.regex(again.stderr, /^error ERR_OUTPUT_EXISTS: .*plan\.json: expected no such file, got one\nhint: .*--force/);
+	t.false(again.loaded);
+	t.is((await runLine(['plan', 'm', '--corpus', 'c', '--out', out, '--force'])).code, 0);
+});
+
+for (const [ending, begin] of [['json', /^\{\n {2}"schemaVersion": 1/], ['md', /^# tiny/], ['html', /^<!doctype html>/]] as const) {
+	test(`--report writes .${ending}, for a plan too`, async t => {
+		for (const argv of [pruneLine, ['plan', 'm', '--corpus', 'c']]) {
+			const report = join(t.context.folder, `${argv[0]}.${ending}`);
+			t.is((await runLine([...argv, '--report', report])).code, 0);
+			t.regex(await readFile(report, 'utf8'), argv[0] === 'plan' && ending === 'json' ? /^\{\n {2}"plan"/ : begin);
+		}
+	});
+}
+
+test('a report into the output folder is written when that is there', async t => {
+	const out = join(t.context.folder, 'pruned');
+	const {code, stderr} = await runLine(['prune', 'm', '--out', out, '--corpus', 'c', '--report', join(out, 'report.md')], {
+		async prune() {
+			await mkdir(out);
+			return exampleReport();
+		},
+	});
+	t.is(code, 0, stderr);
+	t.deepEqual(await readdir(out), ['report.md']);
+});
+
+test('a report that could not be written is refused before the work', async t => {
+	const {code, stderr, loaded} = await runLine([...pruneLine, '--report', join(t.context.folder, 'nowhere', 'report.md')]);
+	t.is(code, 4);
+	t.regex(stderr, /^error ERR_WRITE: .*report\.md: could not write: no such file or directory\nhint: /);
+	t.false(loaded);
+});
+
+test('a plan that turns out not to be writable leaves nothing behind', async t => {
+	const out = join(t.context.folder, 'plan.json');
+	await mkdir(out);
+	await writeFile(join(out, 'x'), '');
+	const {code} = await runLine(['plan', 'm', '--corpus', 'c', '--out', out, '--force']);
+	t.is(code, 4);
+	t.deepEqual(await readdir(t.context.folder), ['plan.json']);
+});
+
+const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly string[]])[] = [
+	[['prune', 'm', '--corpus', 'c'], ['--out: expected a folder to write, got nothing']],
+	[['prune', 'm', '--out', 'o'], ['options: expected something to prune (--corpus or --vocab, --drop-layers, --ffn-width), got none of them']],
+	[['apply', 'm'], ['--plan: expected a plan or the path of a plan file, got nothing', '--out: expected a folder to write, got nothing']],
+	[[...pruneLine, '--calibration', 'd', '--layer-metric', 'kl'], ['--drop-layers: expected a number of layers ("4"), a list with a comma ("3," or "3,7") or none, got nothing']],
+	[[...pruneLine, '--drop-layers', '4'], ['--calibration: expected texts that layers are scored on, got nothing']],
+	[[...pruneLine, '--max-texts', '4'], ['--calibration: expected a list of at least one path, got nothing']],
+	[[...pruneLine, '--drop-layers', '1.5', '--calibration', 'd'], ['--drop-layers: expected a number of layers ("4"), a list with a comma ("3," or "3,7") or none, got "1.5"']],
+	[[...pruneLine, '--vocab', 'some', '--vocab-multiple', 'x'], ['--vocab: expected used, min-count:N, top:N, coverage:SHARE (above 0, at most 1) or none, got "some"', '--vocab-multiple: expected a whole number of at least 1, got "x"']],
+	[[...pruneLine, '--vocab', 'coverage:2'], ['--vocab: expected used, min-count:N, top:N, coverage:SHARE (above 0, at most 1) or none, got "coverage:2"']],
+	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--ffn-width', '64', '--positions', 'x'], ['--positions: expected one of last, all, got "x"']],
+	[[...pruneLine, '--format', 'xml', '--calibration', 'd'], ['--format: expected one of auto, jsonl, csv, parquet, text, got "xml"']],
+	[[...pruneLine, '--report', 'r.txt', '--max-shard-size', 'big'], ['--max-shard-size: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "big"', '--report: expected a file name that ends in .json, .md, .html, got "r.txt"']],
+	[['prune', '--corpus', 'c', 'm'], ['missing required argument \'model\'']],
+	[[...pruneLine, '--nonsense'], ['unknown option \'--nonsense\'']],
+	[['prone', 'm'], ['unknown command \'prone\'']],
+	[['inspect', 'm', 'n'], ['too many arguments for \'inspect\'. Expected 1 argument but got 2.']],
+];
+
+for (const [argv, lines] of wrongLines) {
+	test(`"${argv.join(' ')}" is wrong usage and loads nothing`, async t => {
+		const {code, stdout, stderr, loaded} = await runLine(argv);
+		t.is(code, 2);
+		t.is(stdout, '');
+		t.false(loaded);
+		const [message, hint] = stderr.split('\nhint: ');
+		t.is(message, `error ERR_BAD_ARGUMENT: ${lines.join('\n  ')}`);
+		t.truthy(hint);
+	});
+}
+
+test('a misspelt option is met with the nearest', async t => {
+	t.regex((await runLine(['prune', 'm', '--ou', 'x'])).stderr, /\nhint: Did you mean --out\? /);
+});
+
+for (const code of errorCodes) {
+	test(`${code} ends with exit code ${exitCodes[code]}, two lines on stderr and no stack`, async t => {
+		const outcome = await runLine(pruneLine, {
+			async prune() {
+				throw new FlabError(code, 'model.safetensors: expected this, got that', {file: 'model.safetensors', tensor: 'lm_head', hint: 'Do so.'});
+			},
+		});
+		t.is(outcome.code, exitCodes[code]);
+		t.is(outcome.stdout, '');
+		t.is(outcome.stderr, `error ${code}: model.safetensors: expected this, got that\nhint: Do so.\n`);
+	});
+}
+
+test('with --json an error is a JSON object on stdout, and on stderr as ever', async t => {
+	const error = new FlabError('ERR_BAD_FILE', 'm', {file: 'f', tensor: 't', hint: 'h'});
+	const {code, stdout, stderr} = await runLine([...pruneLine, '--json'], {prune: async () => { throw error; }});
+	t.is(code, 3);
+	t.deepEqual(JSON.parse(stdout), {error: {code: 'ERR_BAD_FILE', message: 'm', file: 'f', tensor: 't', hint: 'h'}});
+	t.is(stderr, 'error ERR_BAD_FILE: m\nhint: h\n');
+	const usage = await runLine(['prune', '--json']);
+	t.is(JSON.parse(usage.stdout).error.code, 'ERR_BAD_ARGUMENT');
+});
+
+test('anything else that is thrown is a defect, and says so', async t => {
+	for (const thrown of [new TypeError('x is not a function'), 'x is not a function']) {
+		const {code, stderr} = await runLine(pruneLine, {prune: async () => { throw thrown; }});
+		t.is(code, 70);
+		t.regex(stderr, /^error ERR_INTERNAL: x is not a function\nhint: This is a defect of flab-pruner.*FLAB_DEBUG=1/);
+		t.notRegex(stderr, /\n {4}at /);
+	}
+});
+
+test.serial('FLAB_DEBUG=1 shows the stack and its causes', async t => {
+	process.env['FLAB_DEBUG'] = '1';
+	try {
+		const {stderr} = await runLine(pruneLine, {prune: async () => { throw new FlabError('ERR_READ', 'm', {cause: new Error('underneath')}); }});
+		t.regex(stderr, /\n {4}at [^]*caused by Error: underneath/);
+	} finally {
+		delete process.env['FLAB_DEBUG'];
+	}
+});
+
+test('an AbortError of any origin is a cancellation', async t => {
+	const {code} = await runLine(pruneLine, {prune: async () => { throw new DOMException('gone', 'AbortError'); }});
+	t.is(code, 130);
+});
+
+test('names from outside can not command the terminal', async t => {
+	const {stderr} = await runLine(pruneLine, {prune: async () => { throw new FlabError('ERR_BAD_FILE', '\u001B[2Jevil\u0007\rname'); }});
+	t.is(stderr, 'error ERR_BAD_FILE: \uFFFD[2Jevil\uFFFD\uFFFDname\n');
+});
+
+test('the signal reaches the pipeline', async t => {
+	const {signal} = new AbortController();
+	const {calls} = await runLine(pruneLine, {}, {signal});
+	t.is((calls[0]?.[2] as {signal?: AbortSignal}).signal, signal);
+});
+
+for (const [what, argv, isTTY, shown] of [['a terminal', [], true, true], ['no terminal', [], false, false], ['--quiet', ['--quiet'], true, false], ['--json', ['--json'], true, false]] as const) {
+	test(`progress with ${what}: ${shown}`, async t => {
+		const {stderr} = await runLine([...pruneLine, ...argv], {
+			async prune(_options, {onProgress} = {}) {
+				onProgress?.({phase: 'layers', done: 10, total: 100, unit: 'token-layers', detail: 'step 1 of 2'});
+				onProgress?.({phase: 'layers', done: 0, total: 100, unit: 'token-layers', detail: 'step 2 of 2'});
+				onProgress?.({phase: 'write', done: 5, total: 10, unit: 'bytes'});
+				return exampleReport();
+			},
+		}, {isTTY});
+		t.is(/scoring layers, step 2 of 2[^]*writing/.test(stderr), shown);
+	});
+}

@@ -1,0 +1,61 @@
+import test from 'ava';
+import {resolveDrop, resolveFfnWidth} from '../../ts/plan/sizes.js';
+
+const shares: readonly (readonly [share: number, multipleOf: number, fullWidth: number, width: number])[] = [
+	[0.9, 64, 1536, 1408], // 1382.4: 1408 is 25.6 away, 1344 38.4
+	[0.5, 64, 1536, 768],
+	[0.001, 64, 1536, 64], // at least one multiple
+	[0.999, 64, 1536, 1536],
+	[0.99, 64, 100, 100], // never more than there is
+	[0.9, 64, 100, 64],
+	[0.5, 64, 40, 40],
+	[0.5, 1, 7, 4],
+];
+
+for (const [share, multipleOf, fullWidth, width] of shares) {
+	test(`a share of ${share} of ${fullWidth} in multiples of ${multipleOf} is ${width}`, t => {
+		t.is(resolveFfnWidth({width: share, multipleOf}, fullWidth), width);
+	});
+}
+
+test('a width is taken as it is when it is a multiple, the full width, or alignment is off', t => {
+	t.is(resolveFfnWidth({width: 128, multipleOf: 64}, 1000), 128);
+	t.is(resolveFfnWidth({width: 1000, multipleOf: 64}, 1000), 1000);
+	t.is(resolveFfnWidth({width: 77, multipleOf: 1}, 1000), 77);
+});
+
+const refusals: readonly (readonly [width: number, fullWidth: number, message: string, hint: string | undefined])[] = [
+	[1001, 1000, 'ffn.width: expected at most 1000, the width of the FFN, got 1001', undefined],
+	[130, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 130', 'The nearest allowed widths are 128 and 192; a multiple of 1 switches the alignment off.'],
+	[999, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 999', 'The nearest allowed widths are 960 and 1000; a multiple of 1 switches the alignment off.'],
+	[10, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 10', 'The nearest allowed width is 64; a multiple of 1 switches the alignment off.'],
+];
+
+for (const [width, fullWidth, message, hint] of refusals) {
+	test(`refuses a width of ${width} of ${fullWidth} in multiples of 64`, t => {
+		const error = t.throws(() => resolveFfnWidth({width, multipleOf: 64}, fullWidth), {code: 'ERR_BAD_ARGUMENT', message});
+		t.is((error as {hint?: string}).hint, hint);
+	});
+}
+
+test('layers are dropped by number or by list, which is sorted', t => {
+	t.deepEqual(resolveDrop({drop: 3}, 4), {count: 3});
+	t.deepEqual(resolveDrop({drop: [3, 0]}, 4), {count: 2, list: [0, 3]});
+});
+
+const drops: readonly (readonly [drop: number | readonly number[], layers: number, message: string])[] = [
+	[4, 4, 'layers.drop: expected 1 to 3 of 4 layers, got 4'],
+	[0, 4, 'layers.drop: expected 1 to 3 of 4 layers, got 0'],
+	[1.5, 4, 'layers.drop: expected 1 to 3 of 4 layers, got 1.5'],
+	[1, 1, 'layers.drop: expected no layers, as there is only one, got 1'],
+	[[4], 4, 'layers.drop: expected layers from 0 to 3, got 4'],
+	[[-1], 4, 'layers.drop: expected layers from 0 to 3, got -1'],
+	[[2, 1, 2], 4, 'layers.drop: expected every layer once, got [2,1,2]'],
+	[[0, 1, 2, 3], 4, 'layers.drop: expected 1 to 3 of 4 layers, got 4'],
+];
+
+for (const [drop, layers, message] of drops) {
+	test(`refuses to drop ${JSON.stringify(drop)} of ${layers}`, t => {
+		t.throws(() => resolveDrop({drop}, layers), {code: 'ERR_BAD_ARGUMENT', message});
+	});
+}

@@ -1,0 +1,31 @@
+import {createReadStream} from 'node:fs';
+import {pipeline} from 'node:stream';
+import {CsvError, parse} from 'csv-parse';
+import {fileError} from '../errors.js';
+import {badRecord, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
+
+/** No field of a sane file is longer; an open quote would swallow the rest of it. */
+const maxRecordBytes = 1 << 28;
+
+/** Records of a CSV file with a header line; `record` is the line where the record begins, as an editor counts. */
+// eslint-disable-next-line func-style
+export async function * readCsv({file, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
+	const parser = parse({columns: true, bom: true, info: true, raw: true, skip_empty_lines: true, max_record_size: maxRecordBytes});
+	// The pipeline ends both streams with either; the loop below sees its errors.
+	pipeline(createReadStream(file), parser, () => undefined);
+	try {
+		for await (const {record, raw, info} of parser as AsyncIterable<CsvRow>) {
+			// `info.lines` is the line after the record; what is raw may begin with the end of the line before.
+			const begin = Math.max(2, info.lines - (raw.trim().match(/\n/g)?.length ?? 0));
+			yield {text: textOf(record, fields, {file, unit: 'line', record: begin}), record: begin, bytesRead: info.bytes};
+		}
+	} catch (cause) {
+		if (cause instanceof CsvError) {
+			throw badRecord({file, unit: 'line', record: Number(cause.lines)}, `not valid CSV: ${cause.message}`, cause);
+		}
+
+		throw fileError('read', file, cause);
+	}
+}
+
+type CsvRow = {readonly record: Record<string, string>; readonly raw: string; readonly info: {readonly lines: number; readonly bytes: number}};

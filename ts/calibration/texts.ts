@@ -1,0 +1,124 @@
+import {stat} from 'node:fs/promises';
+import {badArgument, fileError, FlabError, throwIfAborted} from '../errors.js';
+import type {Control} from '../progress.js';
+import {readCsv} from './csv.js';
+import {readJsonArray, readJsonLines} from './jsonl.js';
+import {readParquet} from './parquet.js';
+import {readPlainText} from './plain.js';
+import type {ReadRecords} from './records.js';
+import {walkFolder} from './walk.js';
+
+/** One text of a corpus. */
+export type Text = {
+	readonly text: string;
+	readonly file: string;
+	/** Line (JSONL, CSV) or row (Parquet, JSON array) from 1; 1 for a whole file. */
+	readonly record: number;
+	/** Bytes of all sources read so far; compare with `sourceBytes`. */
+	readonly bytesRead?: number;
+};
+
+/** How the content of a file is read; `auto` goes by the file's extension. */
+export type TextFormat = 'auto' | 'jsonl' | 'csv' | 'parquet' | 'text';
+
+/** Where texts come from. */
+export type TextSource = {
+	/** Files and folders. Folders are walked in the order of names; .git, node_modules, links and binary files are passed over. */
+	readonly paths: readonly string[];
+	/** Fields of a record, joined in this order. Default: the first present of text, content, code, prompt. */
+	readonly fields?: readonly string[];
+	/** Extensions to read in folders (".py"). Default: those of source code; in folders without any, record files. */
+	readonly extensions?: readonly string[];
+	readonly format?: TextFormat;
+};
+
+/**
+ * The texts of a source, in order, streaming: one record, row group or plain file is in memory at a time. Empty texts are left out.
+ *
+ * @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` naming file and record for one that can't be used.
+ */
+// eslint-disable-next-line func-style
+export async function * readTexts(source: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+	let bytesBefore = 0;
+	for (const {file, bytes, inFolder} of await sourceFiles(source)) {
+		throwIfAborted(signal);
+		for await (const {text, record, bytesRead} of readerOf(file, source.format)({file, bytes, fields: source.fields, skipBinary: inFolder})) {
+			throwIfAborted(signal);
+			if (text !== '') {
+				yield {text, file, record, bytesRead: bytesBefore + bytesRead};
+			}
+		}
+
+		bytesBefore += bytes;
+	}
+}
+
+/** Bytes of all files of a source, for progress. @throws `ERR_READ` for a missing path. */
+export const sourceBytes = async (source: TextSource): Promise<number> =>
+	(await sourceFiles(source)).reduce((sum, {bytes}) => sum + bytes, 0);
+
+/** A file to read. */
+export type SourceFile = {readonly file: string; readonly bytes: number; readonly inFolder: boolean};
+
+/** The files of a source in the order they are read. @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` for a folder with nothing to read. */
+export const sourceFiles = async ({paths, extensions}: TextSource): Promise<SourceFile[]> => {
+	if (paths.length === 0) {
+		throw badArgument('paths', 'at least one file or folder', paths);
+	}
+
+	const files: SourceFile[] = [];
+	for (const path of paths) {
+		const {isFolder, bytes} = await statOf(path);
+		if (!isFolder) {
+			files.push({file: path, bytes, inFolder: false});
+			continue;
+		}
+
+		const found = await walkFolder(path, extensions);
+		if (found.length === 0) {
+			throw new FlabError('ERR_BAD_DATA', `${path}: expected source or record files in this folder, found none`, {
+				file: path, hint: 'Name the extensions to read, or the files themselves.',
+			});
+		}
+
+		for (const file of found) {
+			files.push({file, bytes: (await statOf(file)).bytes, inFolder: true});
+		}
+	}
+
+	return files;
+};
+
+const statOf = async (path: string): Promise<{readonly isFolder: boolean; readonly bytes: number}> => {
+	try {
+		const found = await stat(path);
+		return {isFolder: found.isDirectory(), bytes: found.size};
+	} catch (cause) {
+		throw fileError('read', path, cause);
+	}
+};
+
+const readerOf = (file: string, format: TextFormat = 'auto'): ReadRecords => {
+	const extension = /\.[^./\\]*$/.exec(file)?.[0].toLowerCase() ?? '';
+	const reader = format === 'auto' ? readersByExtension[extension] ?? readPlainText : readersByFormat[format];
+	if (reader === undefined) {
+		throw badArgument('format', "'auto', 'jsonl', 'csv', 'parquet' or 'text'", format);
+	}
+
+	return reader;
+};
+
+const readersByFormat: Readonly<Record<Exclude<TextFormat, 'auto'>, ReadRecords>> = {
+	jsonl: readJsonLines,
+	csv: readCsv,
+	parquet: readParquet,
+	text: readPlainText,
+};
+
+const readersByExtension: Readonly<Record<string, ReadRecords>> = {
+	'.jsonl': readJsonLines,
+	'.ndjson': readJsonLines,
+	'.json': readJsonArray,
+	'.csv': readCsv,
+	'.parquet': readParquet,
+};

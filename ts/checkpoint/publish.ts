@@ -1,0 +1,157 @@
+// The life of an output folder: written beside its place under a temporary name, and renamed when it is complete. Whoever
+// looks at the output's path sees what was there before, or the whole new checkpoint, and never a part.
+
+import {randomBytes} from 'node:crypto';
+import {lstat, mkdir, readdir, rename, rm, rmdir} from 'node:fs/promises';
+import {basename, dirname, join, resolve} from 'node:path';
+import {fileError, FlabError} from '../errors.js';
+import {protectSources, type Sources} from './protect.js';
+import {clearStale} from './stale.js';
+import {syncTree} from './sync.js';
+
+/** What an output may and may not replace. */
+export type OutputOptions = Sources & {
+	/** Replace what is at the output's path: a file, or a folder with all that is in it. Default false. */
+	readonly force?: boolean;
+};
+
+/** An output that is being written. Exactly one of `publish` and `discard` ends it; `discard` may be called at any time. */
+export type PendingOutput = {
+	/** Where it will be. Absolute. */
+	readonly path: string;
+	/** The temporary folder to write into: exists and is empty. Absolute. */
+	readonly folder: string;
+	/**
+	 * Syncs everything to disk and puts the folder in its place. What it replaces is moved aside first and removed only when
+	 * the new one is there; if the new one can't be put there, the old one is put back.
+	 *
+	 * @throws `ERR_WRITE`; `ERR_OUTPUT_EXISTS` if something appeared at the path meanwhile
+	 */
+	publish(): Promise<void>;
+	/** Removes the temporary folder and the parent folders made for it. Does nothing after `publish`, or a second time. */
+	discard(): Promise<void>;
+};
+
+/**
+ * Makes the temporary folder `.NAME.tmp-PID-RANDOM` beside `out`; missing parents are created. Leftovers of processes that
+ * died while they wrote the same output are cleared.
+ *
+ * @throws `ERR_OUTPUT_EXISTS` if something is at `out` (even an empty folder) and `force` is not given; `ERR_BAD_ARGUMENT`
+ * if `out` is, holds or lies in the model, holds another input or the current directory; `ERR_WRITE` if the parent can't be written to
+ */
+export const prepareOutput = async (out: string, {force = false, ...sources}: OutputOptions): Promise<PendingOutput> => {
+	const path = resolve(out);
+	await protectSources(path, sources);
+	await clearStale(path);
+	await refuseExisting(path, force);
+	const parent = dirname(path);
+	const firstCreated = await mkdir(parent, {recursive: true}).catch(cause => {
+		throw fileError('write', parent, cause);
+	});
+	const output = pendingOutput(path, force, firstCreated);
+	try {
+		await mkdir(output.folder);
+	} catch (cause) {
+		await output.discard();
+		throw fileError('write', output.folder, cause);
+	}
+
+	return output;
+};
+
+const pendingOutput = (path: string, force: boolean, firstCreated: string | undefined): PendingOutput => {
+	const folder = siblingName(path, 'tmp');
+	let isOpen = true;
+	return {
+		path,
+		folder,
+		async publish() {
+			if (!isOpen) {
+				throw new FlabError('ERR_INTERNAL', `${path}: the output was published or discarded before`);
+			}
+
+			await syncTree(folder);
+			await refuseExisting(path, force);
+			await replace(folder, path, () => {
+				isOpen = false;
+			});
+		},
+		async discard() {
+			if (!isOpen) {
+				return;
+			}
+
+			isOpen = false;
+			await rm(folder, {recursive: true, force: true}).catch(cause => {
+				throw fileError('write', folder, cause);
+			});
+			await removeParents(dirname(path), firstCreated);
+		},
+	};
+};
+
+/** `.NAME.KIND-PID-RANDOM` beside `path`; `clearStale` knows this form. */
+const siblingName = (path: string, kind: 'tmp' | 'old'): string =>
+	join(dirname(path), `.${basename(path)}.${kind}-${process.pid}-${randomBytes(4).toString('hex')}`);
+
+const kindOf = async (path: string): Promise<'file' | 'folder' | 'link' | 'other' | undefined> => {
+	const found = await lstat(path).catch((cause: NodeJS.ErrnoException) => {
+		if (cause.code === 'ENOENT') {
+			return undefined;
+		}
+
+		throw fileError('write', path, cause);
+	});
+	return found && (found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other');
+};
+
+const refuseExisting = async (path: string, force: boolean): Promise<void> => {
+	const kind = await kindOf(path);
+	if (kind === undefined || (force && kind !== 'other')) {
+		return;
+	}
+
+	const entries = kind === 'folder' ? await readdir(path).then(names => names.length, () => undefined) : undefined;
+	const what = {file: 'a file', link: 'a link', other: 'neither a file nor a folder', folder: entries === 0 ? 'an empty folder' : 'a folder that is not empty'}[kind];
+	throw new FlabError('ERR_OUTPUT_EXISTS', `${path}: expected nothing at the output's path, got ${what}`, {
+		file: path,
+		hint: kind === 'other' ? 'Choose another output folder.' : 'Choose another output folder, or use --force to replace it.',
+	});
+};
+
+const replace = async (folder: string, path: string, onPlaced: () => void): Promise<void> => {
+	const aside = (await kindOf(path)) === undefined ? undefined : siblingName(path, 'old');
+	try {
+		if (aside !== undefined) {
+			await rename(path, aside);
+		}
+
+		await rename(folder, path).catch(async cause => {
+			if (aside !== undefined) {
+				await rename(aside, path);
+			}
+
+			throw cause;
+		});
+		onPlaced();
+		await syncTree(dirname(path), {onlyFolder: true});
+	} catch (cause) {
+		throw fileError('write', path, cause);
+	}
+
+	if (aside !== undefined) {
+		await rm(aside, {recursive: true, force: true}).catch(cause => {
+			throw new FlabError('ERR_WRITE', `${aside}: the new output is in place, but the one that it replaced could not be removed: ${(cause as Error).message}`, {file: aside, hint: 'Remove it by hand.', cause});
+		});
+	}
+};
+
+/** Removes the folders from `parent` up to the first that was created, as far as they are empty. */
+const removeParents = async (parent: string, firstCreated: string | undefined): Promise<void> => {
+	for (let folder = parent; firstCreated !== undefined && folder.length >= firstCreated.length; folder = dirname(folder)) {
+		const isRemoved = await rmdir(folder).then(() => true, () => false);
+		if (!isRemoved) {
+			return;
+		}
+	}
+};

@@ -1,0 +1,91 @@
+import {toJson} from '../plan/json.js';
+import {applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema} from '../plan/optionSchemas.js';
+import {planToJson} from '../plan/plan.js';
+import type {Control} from '../progress.js';
+import {inspectionToText} from '../report/inspection.js';
+import {reportToJson, type Report} from '../report/report.js';
+import {reportTable} from '../report/table.js';
+import {reportToText} from '../report/text.js';
+import type {Context} from './context.js';
+import {checkFolderOf, refuseExisting, reportComplaints, writeReport, writeText} from './files.js';
+import type {Flags} from './flags.js';
+import {plain, tellWarnings} from './messages.js';
+import {applyOptions, checkedOptions, outputOptions, planOptions} from './options.js';
+import {createProgress} from './progress.js';
+
+/** `flab-pruner prune`: checks everything that can be checked beforehand, prunes, tells. */
+export const prune = async (model: string, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(pruneOptionsSchema, {...planOptions(model, flags), ...outputOptions(flags)}, flags, reportComplaints(flags.report));
+	await checkFolderOf(flags.report, options.out);
+	const {prune} = await context.pipeline();
+	await tellReport(await withProgress(context, flags, async control => prune(options, control)), options.out, flags, context);
+};
+
+/** `flab-pruner apply`. */
+export const apply = async (model: string, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(applyOptionsSchema, applyOptions(model, flags), flags, reportComplaints(flags.report));
+	await checkFolderOf(flags.report, options.out);
+	const {apply} = await context.pipeline();
+	await tellReport(await withProgress(context, flags, async control => apply(options, control)), options.out, flags, context);
+};
+
+/** `flab-pruner plan`: the plan goes to a file, or to stdout. */
+export const plan = async (model: string, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(planOptionsSchema, planOptions(model, flags), flags, reportComplaints(flags.report));
+	const {out} = flags;
+	if (out !== undefined && flags.force !== true) {
+		await refuseExisting(out);
+	}
+
+	await checkFolderOf(out);
+	await checkFolderOf(flags.report);
+	const {plan} = await context.pipeline();
+	const made = await withProgress(context, flags, async control => plan(options, control));
+	tellWarnings(made.warnings, context.stderr);
+	if (flags.report !== undefined) {
+		await writeReport({plan: made}, flags.report);
+	}
+
+	const json = planToJson(made);
+	if (out !== undefined) {
+		await writeText(out, json);
+	}
+
+	if (out === undefined || flags.json) {
+		context.stdout.write(json);
+	}
+
+	if (!flags.json && !flags.quiet) {
+		(out === undefined ? context.stderr : context.stdout).write(plain(`${reportTable(made.stages)}${out === undefined ? '' : `\nplan written to ${out}\n`}`));
+	}
+};
+
+/** `flab-pruner inspect`. */
+export const inspect = async (model: string, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(inspectOptionsSchema, {model}, flags);
+	const {inspect} = await context.pipeline();
+	const inspection = await inspect(options, {signal: context.signal});
+	context.stdout.write(flags.json ? toJson(inspection) : plain(inspectionToText(inspection)));
+};
+
+const tellReport = async (report: Report, out: string, flags: Flags, {stdout, stderr}: Context): Promise<void> => {
+	tellWarnings(report.plan.warnings, stderr);
+	if (flags.json) {
+		stdout.write(reportToJson(report));
+	} else if (!flags.quiet) {
+		stdout.write(plain(reportToText(report, out)));
+	}
+
+	if (flags.report !== undefined) {
+		await writeReport(report, flags.report);
+	}
+};
+
+const withProgress = async <Result>({stderr, signal}: Context, flags: Flags, work: (control: Control) => Promise<Result>): Promise<Result> => {
+	const {onProgress, stop} = await createProgress(stderr, !flags.quiet && !flags.json);
+	try {
+		return await work({signal, onProgress});
+	} finally {
+		stop();
+	}
+};

@@ -1,0 +1,108 @@
+import {Command, CommanderError} from 'commander';
+import {FlabError} from '../errors.js';
+import {defaults} from '../plan/choices.js';
+import {generator} from '../report/generator.js';
+import type {Context} from './context.js';
+import {exitCodeHelp, exitCodes} from './exit-codes.js';
+import {addOutputFlags, addPruningFlags, addTellingFlags, addTextFlags, addThreadFlag, type Flags} from './flags.js';
+import {tellError} from './messages.js';
+
+/**
+ * Runs one command line, without the names of node and the script. Never throws and never ends the process: gives the exit code (see `exitCodes`).
+ * Help, version and wrong arguments are answered without loading the pipeline.
+ */
+export const run = async (argv: readonly string[], context: Context): Promise<number> => {
+	try {
+		await program(context).parseAsync([...argv], {from: 'user'});
+		return 0;
+	} catch (error) {
+		if (error instanceof CommanderError && helpShown.has(error.code)) {
+			return error.exitCode === 0 ? 0 : exitCodes.ERR_BAD_ARGUMENT;
+		}
+
+		return tellError(error instanceof CommanderError ? usageError(error) : error, context, argv.includes('--json'));
+	}
+};
+
+const helpShown: ReadonlySet<string> = new Set(['commander.help', 'commander.helpDisplayed', 'commander.version']);
+
+const program = (context: Context): Command => {
+	const {stdout, stderr} = context;
+	const root = new Command('flab-pruner')
+		.description('Makes a language model smaller: removes tokens, decoder layers and FFN neurons that its use does not need.')
+		.version(generator().version, '-v, --version', 'print the version')
+		.helpOption('-h, --help', 'print this help')
+		.exitOverride()
+		.configureOutput({
+			writeOut: text => stdout.write(text),
+			writeErr: text => stderr.write(text),
+			// Told by `run`, in the same form as every other error.
+			outputError: () => {},
+			getOutHelpWidth: () => stdout.columns ?? helpColumns,
+			getErrHelpWidth: () => stderr.columns ?? helpColumns,
+		})
+		.addHelpText('after', `\nExample:\n  flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4\n\n${exitCodeHelp}`);
+	addPrune(root, context);
+	addPlan(root, context);
+	addApply(root, context);
+	addInspect(root, context);
+	return root;
+};
+
+const helpColumns = 110;
+const folder = 'folder of a checkpoint: config.json, safetensors, tokenizer files';
+
+const addPrune = (root: Command, context: Context): void => {
+	const command = root.command('prune').description('Chooses what to remove, writes the smaller checkpoint and verifies it.').argument('<model>', folder);
+	addTellingFlags(addThreadFlag(addPruningFlags(addTextFlags(addOutputFlags(command)))));
+	finish(command, 'flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4 --ffn-width 0.9', async (model, flags) =>
+		(await import('./commands.js')).prune(model, flags, context));
+};
+
+const addPlan = (root: Command, context: Context): void => {
+	const command = root.command('plan').description('Chooses what to remove and writes the plan as JSON; no weight is written.').argument('<model>', folder);
+	command.optionsGroup('Output:')
+		.option('-o, --out <file>', 'file to write the plan to (default: standard output)')
+		.option('--force', 'replace the file if it exists (default: refuse)');
+	addTellingFlags(addThreadFlag(addPruningFlags(addTextFlags(command))));
+	finish(command, 'flab-pruner plan ./model --out plan.json --calibration prompts.jsonl --drop-layers 4', async (model, flags) =>
+		(await import('./commands.js')).plan(model, flags, context));
+};
+
+const addApply = (root: Command, context: Context): void => {
+	const command = root.command('apply').description('Carries out a plan: writes the smaller checkpoint and verifies it.').argument('<model>', `${folder}; the one that the plan was made for`);
+	addOutputFlags(command.optionsGroup('Output:').option('--plan <file>', 'the plan (required)'));
+	command.optionsGroup('Texts:')
+		.option('--calibration <path...>', 'texts that the output is verified on (default: a fixed sample of token ids)')
+		.option('--calibration-field <name...>', 'fields of a record that hold its text (default: found by their names)')
+		.option('--max-texts <n>', `texts to take, at most (default: ${defaults.calibration.maxTexts})`)
+		.option('--max-tokens <n>', `tokens of a text to take, at most (default: ${defaults.calibration.maxTokens})`);
+	addTellingFlags(addThreadFlag(command));
+	finish(command, 'flab-pruner apply ./model --plan plan.json --out ./pruned', async (model, flags) =>
+		(await import('./commands.js')).apply(model, flags, context));
+};
+
+const addInspect = (root: Command, context: Context): void => {
+	const command = root.command('inspect').description('Prints what a checkpoint is: family, parameters by component, bytes, what could be pruned.').argument('<model>', folder);
+	command.optionsGroup('Messages:').option('--json', 'print the result, or the error, as one JSON document and nothing else');
+	finish(command, 'flab-pruner inspect ./model', async (model, flags) =>
+		(await import('./commands.js')).inspect(model, flags, context));
+};
+
+const finish = (command: Command, example: string, act: (model: string, flags: Flags) => Promise<void>): void => {
+	command
+		.usage('MODEL [options]')
+		.helpOption('-h, --help', 'print this help')
+		.helpCommand(false)
+		.addHelpText('after', `\nExample:\n  ${example}\n\n${exitCodeHelp}`)
+		.action(async (model: string, flags: Flags) => act(model, flags));
+};
+
+// "error: unknown option '--ou'\n(Did you mean --out?)"
+const usageError = (error: CommanderError): FlabError => {
+	const [message = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n');
+	const hints: Readonly<Record<string, string>> = {
+		'commander.missingArgument': 'Put MODEL first: an option that takes several values takes everything up to the next option.',
+	};
+	return new FlabError('ERR_BAD_ARGUMENT', message, {hint: [...suggestions.map(text => text.replaceAll(/^\(|\)$/g, '')), hints[error.code] ?? 'flab-pruner COMMAND --help describes every option.'].join(' ')});
+};

@@ -1,0 +1,101 @@
+import {readFile, readdir, stat} from 'node:fs/promises';
+import {join} from 'node:path';
+import {planOutput} from '../checkpoint/output.js';
+import {prepareOutput} from '../checkpoint/publish.js';
+import type {PendingOutput} from '../checkpoint/publish.js';
+import {fileError, throwIfAborted} from '../errors.js';
+import {checkPlan} from '../plan/belonging.js';
+import {checkControl, resolveApplyOptions} from '../plan/options.js';
+import type {ApplyOptions, ResolvedApplyOptions, ResolvedSampleSource} from '../plan/options.js';
+import {checkedPlan, keepLists, parsePlan} from '../plan/plan.js';
+import type {Plan} from '../plan/schema.js';
+import type {Control} from '../progress.js';
+import type {Output, Report} from '../report/report.js';
+import {createClock, peakBytes} from './clock.js';
+import type {Clock} from './clock.js';
+import {describeSource, openSource} from './source.js';
+import type {Source} from './source.js';
+import {verifyOutput} from './verify.js';
+import {writeCheckpoint} from './write.js';
+
+/**
+ * Carries out a plan: writes the smaller checkpoint, reopens and verifies it, and puts it at `out`. Until then nothing is
+ * there, and nothing stays of a run that failed.
+ *
+ * @throws FlabError: ERR_BAD_PLAN (malformed, or made for another checkpoint), ERR_OUTPUT_EXISTS, ERR_WRITE (disk full,
+ * read-only), ERR_VERIFY, and those of reading a checkpoint
+ */
+export const apply = async (options: ApplyOptions, control: Control = {}): Promise<Report> => {
+	checkControl(control);
+	const resolved = resolveApplyOptions(options);
+	const clock = createClock();
+	const plan = await readPlan(resolved.plan);
+	const source = await openSource(resolved.model, resolved.threads);
+	return withOutput(resolved, async output => {
+		checkPlan(plan, await clock.time('hash', async () => describeSource(source, control)));
+		return carryOut({...resolved, source, plan, output, clock}, control);
+	});
+};
+
+/** What carrying out a plan takes. */
+export type CarryOut = {
+	readonly source: Source;
+	readonly plan: Plan;
+	readonly output: PendingOutput;
+	readonly clock: Clock;
+	readonly maxShardBytes: number;
+	readonly verify: boolean;
+	/** Texts to verify on; without them, tokens at random. */
+	readonly calibration?: ResolvedSampleSource;
+};
+
+/** Writes, verifies and publishes. */
+export const carryOut = async ({source, plan, output, clock, maxShardBytes, verify, calibration}: CarryOut, control: Control): Promise<Report> => {
+	const warnings = await clock.time('write', async () => writeCheckpoint(source, plan, output.folder, maxShardBytes, control));
+	const verification = verify ? await clock.time('verify', async () => verifyOutput(source, plan, output.folder, calibration, control)) : null;
+	const written = await describeOutput(source, plan, output.folder, maxShardBytes);
+	throwIfAborted(control.signal);
+	await clock.time('publish', async () => output.publish());
+	return {
+		schemaVersion: 1,
+		plan: {...plan, warnings: [...plan.warnings, ...warnings]},
+		output: written,
+		verification,
+		timings: clock.timings,
+		peakBytes: peakBytes(),
+	};
+};
+
+/** Makes the output's temporary folder, and removes it whatever happens unless the work published it. */
+export const withOutput = async <Result>({out, force, model, ...options}: Pick<ResolvedApplyOptions, 'out' | 'force' | 'model'> & Partial<ResolvedApplyOptions>, work: (output: PendingOutput) => Promise<Result>): Promise<Result> => {
+	const inputs = [...(typeof options.plan === 'string' ? [options.plan] : []), ...options.calibration?.paths ?? []];
+	const output = await prepareOutput(out, {force, model, inputs});
+	try {
+		return await work(output);
+	} finally {
+		await output.discard();
+	}
+};
+
+const readPlan = async (plan: ResolvedApplyOptions['plan']): Promise<Plan> => {
+	if (typeof plan !== 'string') {
+		return checkedPlan(plan);
+	}
+
+	const text = await readFile(plan, 'utf8').catch((cause: unknown) => {
+		throw fileError('read', plan, cause);
+	});
+	return parsePlan(text, plan);
+};
+
+const describeOutput = async ({checkpoint, layout}: Source, plan: Plan, folder: string, maxShardBytes: number): Promise<Output> => {
+	const names = (await readdir(folder, {recursive: true})).sort();
+	const found = await Promise.all(names.map(async name => ({name, status: await stat(join(folder, name))})));
+	const files = Object.fromEntries(found.filter(({status}) => status.isFile()).map(({name, status}) => [name, {bytes: status.size}]));
+	const {shards} = planOutput({checkpoint, layout, keep: keepLists(plan), maxShardBytes});
+	return {
+		files,
+		bytes: Object.values(files).reduce((sum, {bytes}) => sum + bytes, 0),
+		parameters: shards.flatMap(({tensors}) => tensors).reduce((sum, {shape}) => sum + shape.reduce((product, size) => product * size, 1), 0),
+	};
+};

@@ -1,0 +1,115 @@
+import {calibrationWarnings} from '../calibration/encode.js';
+import type {CalibrationTexts} from '../calibration/encode.js';
+import {badArgument} from '../errors.js';
+import {checkControl, resolvePlanOptions} from '../plan/options.js';
+import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
+import {checkedPlan, portableOptions} from '../plan/plan.js';
+import {planSchemaVersion} from '../plan/schema.js';
+import type {Plan} from '../plan/schema.js';
+import type {Control} from '../progress.js';
+import {generator} from '../report/generator.js';
+import {readTokenizer} from '../tokenizer/files.js';
+import type {TokenizerFiles} from '../tokenizer/files.js';
+import {createClock} from './clock.js';
+import type {Clock} from './clock.js';
+import {chooseLayers, keptLayers} from './layers.js';
+import {chooseNeurons, needsTexts} from './neurons.js';
+import {describeSample, originalReader, prunedReader, readSample} from './samples.js';
+import type {Reader} from './samples.js';
+import {describeSource, openSource, resolveCompute} from './source.js';
+import type {Source} from './source.js';
+import {measureStages} from './stages.js';
+import {chooseVocabulary} from './vocabulary.js';
+import type {ChosenVocabulary} from './vocabulary.js';
+
+/**
+ * Searches what to cut from a checkpoint and writes nothing: which tokens, layers and FFN neurons stay, every number that the
+ * choices were made on, and what each cut costs.
+ *
+ * @throws FlabError: ERR_BAD_ARGUMENT (options), ERR_READ, ERR_BAD_FILE, ERR_BAD_CONFIG, ERR_UNKNOWN_FAMILY (checkpoint),
+ * ERR_BAD_TOKENIZER, ERR_BAD_DATA (texts), ERR_PROOF (the pruned tokenizer is not exact), ERR_MEMORY, ERR_ABORTED
+ */
+export const plan = async (options: PlanOptions, control: Control = {}): Promise<Plan> => {
+	checkControl(control);
+	const resolved = resolvePlanOptions(options);
+	return makePlan(await openSource(resolved.model, resolved.threads), resolved, createClock(), control);
+};
+
+/** `plan` for a checkpoint that is open. */
+export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control): Promise<Plan> => {
+	checkTexts(options);
+	const {time} = clock;
+	const {vocabulary: vocabularyOptions, layers: layerOptions, ffn: ffnOptions} = options;
+	const described = await time('hash', async () => describeSource(source, control));
+	const tokenizer = options.vocabulary || options.calibration || options.evaluation ? await readTokenizer(source.checkpoint.dir) : undefined;
+
+	const chosen = vocabularyOptions
+		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, vocabularyOptions, corpusSources(options), control))
+		: undefined;
+	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, control);
+
+	const session = {source, native: source.native, model: source.model(resolveCompute(source, options.compute)), tokens: chosen?.keep};
+	const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
+	const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);
+	const ffn = ffnOptions ? await time('ffn', async () => chooseNeurons(session, ffnOptions, kept, calibration, control)) : null;
+
+	const vocabulary = chosen?.plan ?? null;
+	const positions = (layerOptions && layerOptions.positions) || (ffnOptions && ffnOptions.positions) || 'last';
+	const stages = await time('stages', async () => measureStages({session, vocabulary, layers, ffn, calibration, evaluation, positions}, control));
+	return checkedPlan({
+		schemaVersion: planSchemaVersion,
+		generator: generator(),
+		source: described,
+		data: {
+			...chosen && {corpus: chosen.corpus},
+			...calibration && {calibration: describeSample(calibration)},
+			...evaluation && {evaluation: describeSample(evaluation.pruned)},
+		},
+		options: portableOptions(options),
+		vocabulary,
+		layers,
+		ffn,
+		stages,
+		warnings: [
+			...source.checkpoint.leftBehind.length > 0 ? [`Not carried over: ${source.checkpoint.leftBehind.join(', ')}`] : [],
+			...chosen?.warnings ?? [],
+			...calibration ? calibrationWarnings(calibration) : [],
+		],
+	});
+};
+
+// What is counted: the corpus, and the calibration texts, so that the model is measured on tokens that stay.
+const corpusSources = ({corpus, calibration}: ResolvedPlanOptions) => [...(corpus ? [corpus] : []), ...(calibration ? [sourceOf(calibration)] : [])];
+
+const sourceOf = ({maxTexts: _, maxTokens: __, ...source}: NonNullable<ResolvedPlanOptions['calibration']>) => source;
+
+const checkTexts = ({corpus, calibration, vocabulary, layers, ffn}: ResolvedPlanOptions): void => {
+	if (!vocabulary && !layers && !ffn) {
+		throw badArgument('options', 'something to prune: vocabulary, layers or ffn', 'none of them', 'Give a corpus for the vocabulary, layers to drop, or a width of the FFN (--corpus, --drop-layers, --ffn-width).');
+	}
+
+	if (vocabulary && !corpus && !calibration) {
+		throw badArgument('corpus', 'texts to count the vocabulary on', undefined, 'Name files or folders with texts like those that the model will see (--corpus).');
+	}
+
+	const layersNeed = layers && typeof layers.drop === 'number';
+	if (!calibration && (layersNeed || (ffn && needsTexts(ffn)))) {
+		throw badArgument('calibration', `texts to measure ${layersNeed ? 'layers' : 'neurons'} on`, undefined, 'Name a file with prompts (--calibration); listed layers and the strategies top, bottom, middle, random and magnitude need none.');
+	}
+};
+
+type Samples = {readonly calibration?: CalibrationTexts; readonly evaluation?: {readonly original: CalibrationTexts; readonly pruned: CalibrationTexts}};
+
+const readSamples = async (source: Source, files: TokenizerFiles | undefined, chosen: ChosenVocabulary | undefined, {calibration, evaluation}: ResolvedPlanOptions, control: Control): Promise<Samples> => {
+	if (!files) {
+		return {};
+	}
+
+	const original = originalReader(files, source.layout.spec.vocabulary);
+	const reader: Reader = chosen ? prunedReader(chosen.tokenizer, chosen.keep) : original;
+	const held = evaluation && await readSample(original, evaluation, control);
+	return {
+		...calibration && {calibration: await readSample(reader, calibration, control)},
+		...evaluation && {evaluation: {original: held!, pruned: chosen ? await readSample(reader, evaluation, control) : held!}},
+	};
+};

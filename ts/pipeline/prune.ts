@@ -1,0 +1,28 @@
+import {checkControl, resolvePruneOptions} from '../plan/options.js';
+import type {PruneOptions} from '../plan/options.js';
+import type {Control} from '../progress.js';
+import type {Report} from '../report/report.js';
+import {carryOut, withOutput} from './apply.js';
+import {createClock} from './clock.js';
+import {makePlan} from './plan.js';
+import {openSource} from './source.js';
+
+/**
+ * Makes a checkpoint smaller: searches what to cut (`plan`), carries it out and verifies it (`apply`).
+ *
+ * The same input gives the same bytes, on the same kind of processor.
+ *
+ * @throws FlabError: those of `plan` and `apply`
+ */
+export const prune = async (options: PruneOptions, control: Control = {}): Promise<Report> => {
+	checkControl(control);
+	const resolved = resolvePruneOptions(options);
+	const {model, threads, out, force, maxShardBytes, verify, ...planOptions} = resolved;
+	const clock = createClock();
+	const source = await openSource(model, threads);
+	// Before the search: a path that can't be written to is not found out after an hour.
+	return withOutput({out, force, model, calibration: resolved.calibration}, async output => {
+		const plan = await makePlan(source, {model, threads, ...planOptions}, clock, control);
+		return carryOut({source, plan, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
+	});
+};

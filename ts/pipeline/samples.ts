@@ -1,0 +1,44 @@
+import {createHash} from 'node:crypto';
+import {encodeTexts} from '../calibration/encode.js';
+import type {CalibrationTexts} from '../calibration/encode.js';
+import {readTexts} from '../calibration/texts.js';
+import type {ResolvedSampleSource} from '../plan/options.js';
+import type {Control} from '../progress.js';
+import {createEncoder} from '../tokenizer/encoder.js';
+import type {Encoder} from '../tokenizer/encoder.js';
+import type {TokenizerFiles} from '../tokenizer/files.js';
+import type {RewrittenTokenizer} from '../tokenizer/rewrite.js';
+
+/** How a text becomes rows of the original embedding. */
+export type Reader = {
+	readonly encoder: Encoder;
+	/** Ids that the encoder gives are below this. */
+	readonly vocabulary: number;
+	/** Original ids of the encoder's ids; absent when they are the same. */
+	readonly keep?: Uint32Array;
+};
+
+/** Reads with the original tokenizer. */
+export const originalReader = (files: TokenizerFiles, vocabulary: number): Reader => ({encoder: createEncoder(files), vocabulary});
+
+/** Reads with a pruned tokenizer: the tokens that the pruned model will see, as ids of the original. */
+export const prunedReader = ({files}: RewrittenTokenizer, keep: Uint32Array): Reader =>
+	({encoder: createEncoder(files.get('tokenizer.json')!), vocabulary: keep.length, keep});
+
+/** The texts of a calibration or evaluation source, as ids of the original. */
+export const readSample = async ({encoder, vocabulary, keep}: Reader, source: ResolvedSampleSource, control: Control): Promise<CalibrationTexts> => {
+	const {maxTexts, maxTokens} = source;
+	const packed = await encodeTexts({encoder, texts: readTexts(source, control), maxTexts, maxTokens, vocabulary}, control);
+	return keep ? {...packed, ids: packed.ids.map(id => keep[id]!)} : packed;
+};
+
+/** What a plan says about a sample; the hash is of the token ids and where the texts begin. */
+export const describeSample = ({ids, offsets, bytes}: CalibrationTexts): {texts: number; tokens: number; bytes: number; sha256: string} => ({
+	texts: offsets.length - 1,
+	tokens: ids.length,
+	bytes: totalBytes(bytes),
+	sha256: createHash('sha256').update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)).update(new Uint8Array(offsets.buffer, offsets.byteOffset, offsets.byteLength)).digest('hex'),
+});
+
+/** UTF-8 bytes of all texts of a sample. */
+export const totalBytes = (bytes: Float64Array): number => bytes.reduce((sum, value) => sum + value, 0);

@@ -1,0 +1,98 @@
+import {Tokenizer} from 'tokenizers';
+import {FlabError} from '../errors.js';
+import {isRecord, type JsonRecord} from './json.js';
+import {readModel, type TokenizerModel} from './model.js';
+
+/** The first tokens of a text, and how much of the text they stand for. */
+export type TruncatedEncoding = {
+	readonly ids: Uint32Array;
+	/** UTF-8 bytes of the text up to the end of the last token. */
+	readonly bytes: number;
+};
+
+/** A tokenizer at work, without truncation, padding or dropout. Calls run on all cores, off the event loop. */
+export type Encoder = {
+	readonly model: TokenizerModel;
+	/** Token ids of each text. @throws `ERR_BAD_DATA` if the tokenizer refuses a text. */
+	readonly encode: (texts: readonly string[]) => Promise<Uint32Array[]>;
+	/** At most `maxTokens` ids of each text. */
+	readonly encodeTruncated: (texts: readonly string[], maxTokens: number) => Promise<TruncatedEncoding[]>;
+	/** Texts of ids, special tokens included. */
+	readonly decode: (ids: readonly Uint32Array[]) => Promise<string[]>;
+};
+
+export type EncoderOptions = {
+	/** Add what the post-processor adds (a first <s>, say), as transformers does by default. Default true. */
+	readonly addSpecialTokens?: boolean;
+};
+
+/**
+ * Loads a tokenizer, from files as read or from the text of a tokenizer.json.
+ *
+ * @throws `ERR_BAD_TOKENIZER` if the library refuses it.
+ */
+export const createEncoder = (source: {readonly text: string; readonly model: TokenizerModel} | string, {addSpecialTokens = true}: EncoderOptions = {}): Encoder => {
+	const text = typeof source === 'string' ? source : source.text;
+	const model = typeof source === 'string' ? readModel(parse(source), 'tokenizer.json') : source.model;
+	const tokenizer = load(text, model);
+	const encodings = async (texts: readonly string[]) =>
+		tokenizer.encodeBatch([...texts], {addSpecialTokens}).catch((cause: unknown) => {
+			throw new FlabError('ERR_BAD_DATA', `The tokenizer could not encode the text: ${(cause as Error).message}`, {cause});
+		});
+
+	return {
+		model,
+		encode: async texts => (await encodings(texts)).map(encoding => Uint32Array.from(encoding.getIds())),
+		encodeTruncated: async (texts, maxTokens) => (await encodings(texts)).map((encoding, index) => {
+			const ids = Uint32Array.from(encoding.getIds());
+			const text = texts[index]!;
+			return ids.length <= maxTokens
+				? {ids, bytes: Buffer.byteLength(text)}
+				: {ids: ids.slice(0, maxTokens), bytes: prefixBytes(text, encoding.getOffsets(), maxTokens)};
+		}),
+		decode: async ids => tokenizer.decodeBatch(ids.map(row => [...row]), false),
+	};
+};
+
+const load = (text: string, model: TokenizerModel): Tokenizer => {
+	try {
+		const tokenizer = Tokenizer.fromString(withoutDropout(text, model.json));
+		// Both may be configured in the file, and would cut or stretch what is counted.
+		tokenizer.disableTruncation();
+		tokenizer.disablePadding();
+		return tokenizer;
+	} catch (cause) {
+		throw new FlabError('ERR_BAD_TOKENIZER', `${model.file}: ${(cause as Error).message}`, {
+			file: model.file, cause, hint: 'The tokenizers library (0.23) could not load this file: fetch it again, or save it with a newer version.',
+		});
+	}
+};
+
+// Dropout is for training: with it two encodings of one text differ.
+const withoutDropout = (text: string, json: JsonRecord): string => {
+	const {model} = json;
+	return isRecord(model) && typeof model.dropout === 'number' ? JSON.stringify({...json, model: {...model, dropout: null}}) : text;
+};
+
+// Offsets count characters (code points) of the text; tokens that stand for no text have [0, 0].
+const prefixBytes = (text: string, offsets: ReadonlyArray<readonly number[]>, tokens: number): number => {
+	let end = 0;
+	for (let token = 0; token < tokens; token++) {
+		end = Math.max(end, offsets[token]?.[1] ?? 0);
+	}
+
+	let units = 0;
+	for (let character = 0; character < end && units < text.length; character++) {
+		units += text.codePointAt(units)! > 0xFF_FF ? 2 : 1;
+	}
+
+	return Buffer.byteLength(text.slice(0, units));
+};
+
+const parse = (text: string): JsonRecord => {
+	try {
+		return JSON.parse(text) as JsonRecord;
+	} catch (cause) {
+		throw new FlabError('ERR_BAD_TOKENIZER', `tokenizer.json: not valid JSON: ${(cause as Error).message}`, {cause});
+	}
+};
