@@ -187,11 +187,6 @@ Answer Nothing() {
   return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
 }
 
-// The bytes of a typed array of JavaScript.
-std::span<std::byte> Bytes(const Napi::TypedArray& array) {
-  return {static_cast<std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
-}
-
 struct SliceInput {
   std::span<std::byte> data, out;
   int64_t rows, columns, item_bytes;
@@ -199,12 +194,11 @@ struct SliceInput {
 };
 
 SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
-  const auto data = info[0].As<Napi::TypedArray>(), out = info[4].As<Napi::TypedArray>();
-  SliceInput input{.data = Bytes(data),
-                   .out = Bytes(out),
+  SliceInput input{.data = BytesOf(info[0], "data"),
+                   .out = BytesOf(info[4], "out"),
                    .rows = info[1].ToNumber().Int64Value(),
                    .columns = info[2].ToNumber().Int64Value(),
-                   .item_bytes = static_cast<int64_t>(data.ElementSize()),
+                   .item_bytes = static_cast<int64_t>(info[0].As<Napi::TypedArray>().ElementSize()),
                    .keep = {}};
   input.keep = ReadIndices(info[3], by_rows ? input.rows : input.columns, "keep");
   const int64_t kept = static_cast<int64_t>(input.keep.size()) * (by_rows ? input.columns : input.rows) * input.item_bytes;
@@ -287,7 +281,7 @@ Napi::Value StartTopK(const Napi::CallbackInfo& info) {
     throw Error("ERR_BAD_ARGUMENT", "scores: expected rows x columns elements");
   }
   if (count < 0 || count > columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(columns));
-  const std::byte* data = Bytes(scores).data();
+  const std::byte* data = BytesOf(scores, "scores").data();
   auto work = [=](Job& job) {
     std::vector<uint32_t> indices(rows * count);
     job.Parallel(rows, [&](int64_t row) {

@@ -295,14 +295,24 @@ Tensor ReadMatrix(const Napi::Value& value) {
   tensor.dtype = ReadDtype(GetString(object, "dtype"));
   tensor.rows = GetInteger(object, "rows");
   tensor.columns = GetInteger(object, "columns");
-  const Napi::Value data = Get(object, "data");
-  if (!data.IsTypedArray()) Refuse("data: expected a typed array");
-  const auto array = data.As<Napi::TypedArray>();
-  if (static_cast<int64_t>(array.ByteLength()) != tensor.rows * tensor.row_bytes()) {
-    Refuse("data: expected " + std::to_string(tensor.rows * tensor.row_bytes()) + " bytes, got " + std::to_string(array.ByteLength()));
+  const std::span<std::byte> bytes = BytesOf(Get(object, "data"), "data");
+  if (static_cast<int64_t>(bytes.size()) != tensor.rows * tensor.row_bytes()) {
+    Refuse("data: expected " + std::to_string(tensor.rows * tensor.row_bytes()) + " bytes, got " + std::to_string(bytes.size()));
   }
-  tensor.data = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  static const std::byte kNothing{};  // an empty array has no memory, but is a matrix all the same
+  tensor.data = bytes.empty() ? &kNothing : bytes.data();
   return tensor;
+}
+
+std::span<std::byte> BytesOf(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray()) Refuse(std::string(name) + ": expected a typed array");
+  size_t length = 0;
+  void* data = nullptr;
+  // Not through Napi::TypedArray::ArrayBuffer(), which refuses shared memory.
+  if (napi_get_typedarray_info(value.Env(), value, nullptr, &length, &data, nullptr, nullptr) != napi_ok) {
+    Refuse(std::string(name) + ": could not be read");
+  }
+  return {static_cast<std::byte*>(data), length * value.As<Napi::TypedArray>().ElementSize()};
 }
 
 std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const char* name) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,9 @@ std::vector<WriteFile> ReadWriteFiles(const Napi::Value& value);
 
 // A caller's matrix (KernelMatrix); its memory must be kept alive by the job. Absent: an empty tensor.
 Tensor ReadMatrix(const Napi::Value& value);
+
+// The memory of a typed array, shared memory included.
+std::span<std::byte> BytesOf(const Napi::Value& value, const char* name);
 
 std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const char* name);
 bool ReadFlag(const Napi::Object& object, const char* name);

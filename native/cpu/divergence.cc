@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kTile = 2048;  // two rows of 8 kB stay in the L1 cache
 
-// Straightforward, in doubles: for rows with infinities or NaN, which the kernels do not look for.
+// Straightforward, in doubles: for rows with infinities or NaN, or with logits that are absurdly far apart.
 double RowDivergenceExact(const Tensor& p, const Tensor& q, int64_t row) {
   const int64_t columns = p.columns;
   std::vector<float> l(columns), s(columns);
@@ -45,8 +45,10 @@ bool Finite(const float* values, int64_t count) {
 
 double Divergence(const DivergenceSums& sums) {
   if (!sums.started) return 0;
-  const double delta = std::log1p(sums.a / sums.w);
-  const double divergence = sums.g / sums.w - (std::expm1(delta) - delta);
+  const double ratio = sums.a / sums.w;
+  const bool close = std::fabs(ratio) < 0.5;
+  const double delta = close ? std::log1p(ratio) : std::log(sums.e / sums.w);
+  const double divergence = close ? sums.g / sums.w - (std::expm1(delta) - delta) : delta - sums.d / sums.w;
   return divergence < 0 ? 0 : divergence;
 }
 
@@ -60,7 +62,7 @@ double RowDivergence(const Kernels& kernels, const Tensor& p, const Tensor& q, i
     if (!Finite(l, count) || !Finite(s, count)) return RowDivergenceExact(p, q, row);
     kernels.divergence_tile(l, s, count, sums);
   }
-  return Divergence(sums);
+  return sums.far ? RowDivergenceExact(p, q, row) : Divergence(sums);
 }
 
 }  // namespace flab

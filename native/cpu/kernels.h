@@ -7,14 +7,19 @@ namespace flab {
 // Outputs of one panel of a packed weight matrix. All instruction sets share the layout.
 constexpr int64_t kPanel = 32;
 
-// Running sums of KL(P || Q) over one row of logits l (of P) and s (of Q), tile by tile:
-// with x = s - l and w = e^(l - max), W = sum w, A = sum w expm1(x - guess), G = sum w (expm1(x - guess) - (x - guess)).
-// No sum cancels however small the divergence is (Divergence() in cpu/divergence.h finishes).
+// Running sums of KL(P || Q) over one row of logits l (of P) and s (of Q), tile by tile, with w = e^(l - max)
+// and d = (s - l) - guess. Where Q is close to P, `a` and `g` do not cancel however small the divergence is;
+// where it is far, `e` and `d` hold every magnitude. Divergence() (cpu/divergence.h) finishes.
 struct DivergenceSums {
   double max = -1e300;
-  double guess = 0;
-  double w = 0, a = 0, g = 0;
+  double guess = 0;  // of lse(s) - lse(l); a value of f32
+  double w = 0;      // sum w
+  double a = 0;      // sum w expm1(d)
+  double g = 0;      // sum w (expm1(d) - d)
+  double d = 0;      // sum w d
+  double e = 0;      // sum w e^d
   bool started = false;
+  bool far = false;  // some d was so large that `e` may have lost terms: the divergence is only good to a few digits
 };
 
 // log(sum e^l) = max + log(sum), tile by tile.

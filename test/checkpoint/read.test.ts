@@ -130,7 +130,7 @@ test('takes model.safetensors beside an index for other files', async t => {
 
 test('tells files to carry over from files to leave behind', async t => {
 	const carried = ['LICENSE', 'NOTICE.txt', 'modeling_custom.py', 'preprocessor_config.json'];
-	const tokenizer = ['chat_template.jinja', 'merges.txt', 'tokenizer.json', 'tokenizer_config.json', 'vocab.json'];
+	const tokenizer = ['chat_template.jinja', 'merges.txt', 'qwen.tiktoken', 'tokenizer.json', 'tokenizer.model.v3', 'tokenizer_config.json', 'vocab.json'];
 	const left = ['.gitattributes', 'consolidated.safetensors', 'flax_model.msgpack', 'model.Q4_K_M.gguf', 'model.onnx', 'optimizer.pt', 'params.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json', 'tf_model.h5', 'trainer_state.json', 'x.pth'];
 	const {dir} = await picoCheckpoint(t, {...sharded, files: Object.fromEntries([...carried, ...tokenizer, ...left, 'README.md'].map(name => [name, '{}']))});
 	for (const folder of ['original', 'additional_chat_templates', 'onnx']) {

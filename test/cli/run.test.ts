@@ -261,3 +261,17 @@ for (const [what, argv, isTTY, shown] of [['a terminal', [], true, true], ['no t
 		t.is(/scoring layers, step 2 of 2[^]*writing/.test(stderr), shown);
 	});
 }
+
+test('the progress bar ends when the signal fires', async t => {
+	const controller = new AbortController();
+	const {stderr} = await runLine(pruneLine, {
+		async prune(_options, {onProgress, signal} = {}) {
+			onProgress?.({phase: 'layers', done: 1, total: 100, unit: 'token-layers'});
+			controller.abort();
+			onProgress?.({phase: 'write', done: 5, total: 10, unit: 'bytes'});
+			throw new DOMException(String(signal?.aborted), 'AbortError');
+		},
+	}, {isTTY: true, signal: controller.signal});
+	t.regex(stderr, /scoring layers[^]*\nerror ERR_ABORTED: /);
+	t.notRegex(stderr, /writing/);
+});

@@ -39,15 +39,14 @@ export const parseHeader = (text: string, path: string, dataBegin: number): Head
 };
 
 /** Bytes of a tensor, or undefined where the shape's product is no safe integer or the bits fill no whole bytes. */
-export const tensorBytes = (dtype: string, shape: readonly number[]): number | undefined => {
+const tensorBytes = (dtype: string, shape: readonly number[]): number | undefined => {
 	const bits = dtypeBits[dtype];
 	if (bits === undefined) {
 		return undefined;
 	}
 
-	// A 0 anywhere makes the tensor empty, however large the other dimensions are.
-	const elements = shape.includes(0) ? 0n : shape.reduce((product, size) => product * BigInt(size), 1n);
-	const total = elements * BigInt(bits);
+	// Big integers: with numbers, a product that passes 2^53 on the way to a 0 would be lost.
+	const total = shape.reduce((product, size) => product * BigInt(size), BigInt(bits));
 	return total % 8n === 0n && total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total / 8n) : undefined;
 };
 

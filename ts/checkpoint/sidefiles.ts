@@ -20,21 +20,8 @@ export type FileList = {
 	readonly leftBehind: readonly string[];
 };
 
-const tokenizerFiles = new Set([
-	'tokenizer.json',
-	'tokenizer_config.json',
-	'special_tokens_map.json',
-	'added_tokens.json',
-	'vocab.json',
-	'vocab.txt',
-	'merges.txt',
-	'tokenizer.model',
-	'spiece.model',
-	'sentencepiece.bpe.model',
-	'tekken.json',
-	'chat_template.jinja',
-	'chat_template.json',
-]);
+/** What the tokenizer libraries read: Hugging Face, SentencePiece, tiktoken, Tekken; and the chat template. */
+const tokenizerFile = /^(tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|tokenizer\.model(\..*)?|(spiece|sentencepiece\.bpe)\.model|.*\.tiktoken|tekken\.json|chat_template\.(jinja|json))$/;
 
 /** Where transformers keeps the chat templates beyond the default one: the only folder that is carried over. */
 const templateFolder = 'additional_chat_templates';
@@ -55,9 +42,9 @@ export const listSideFiles = async (dir: string, weights: ReadonlySet<string>): 
 	const templates = names.includes(`${templateFolder}/`) ? await listFolder(join(dir, templateFolder)) : [];
 	const carried = names.filter(name => !isLeftBehind(name));
 	const sideFiles = {
-		tokenizer: [...carried.filter(name => tokenizerFiles.has(name)), ...templates.filter(name => name.endsWith('.jinja')).map(name => `${templateFolder}/${name}`)],
+		tokenizer: [...carried.filter(name => tokenizerFile.test(name)), ...templates.filter(name => name.endsWith('.jinja')).map(name => `${templateFolder}/${name}`)],
 		card: carried.find(name => name === 'README.md'),
-		other: carried.filter(name => !tokenizerFiles.has(name) && name !== 'README.md'),
+		other: carried.filter(name => !tokenizerFile.test(name) && name !== 'README.md'),
 	};
 	return {sideFiles, leftBehind: names.filter(name => isLeftBehind(name) && name !== `${templateFolder}/`)};
 };

@@ -82,7 +82,7 @@ const tellReport = async (report: Report, out: string, flags: Flags, {stdout, st
 };
 
 const withProgress = async <Result>({stderr, signal}: Context, flags: Flags, work: (control: Control) => Promise<Result>): Promise<Result> => {
-	const {onProgress, stop} = await createProgress(stderr, !flags.quiet && !flags.json);
+	const {onProgress, stop} = await createProgress(stderr, !flags.quiet && !flags.json, signal);
 	try {
 		return await work({signal, onProgress});
 	} finally {

@@ -12,8 +12,8 @@ export const interruptible = async <Result>(work: (signal: AbortSignal) => Promi
 			process.exit(130);
 		}
 
-		stderr.write(`\nstopping (${name}); once more stops without cleaning up\n`);
 		controller.abort(new Error(name));
+		stderr.write(`stopping (${name}); once more stops without cleaning up\n`);
 	};
 
 	for (const name of names) {

@@ -5,8 +5,8 @@ import type {Output} from './context.js';
 /** A progress display: `onProgress` takes events, `stop` leaves the terminal in order. */
 export type Progress = {readonly onProgress: OnProgress | undefined; readonly stop: () => void};
 
-/** A bar for each phase, on a terminal; on anything else, nothing. */
-export const createProgress = async (stderr: Output, wanted: boolean): Promise<Progress> => {
+/** A bar for each phase, on a terminal; on anything else, nothing. It ends when `signal` fires. */
+export const createProgress = async (stderr: Output, wanted: boolean, signal?: AbortSignal): Promise<Progress> => {
 	if (!wanted || !stderr.isTTY) {
 		return {onProgress: undefined, stop: () => {}};
 	}
@@ -15,13 +15,17 @@ export const createProgress = async (stderr: Output, wanted: boolean): Promise<P
 	let latest: ProgressEvent | undefined;
 	let startedMs = 0;
 	let bar: InstanceType<typeof cliProgress.SingleBar> | undefined;
-	const format = (): string => latest === undefined ? '' : progressLine(latest, Date.now() - startedMs);
+	const format = (): string => latest === undefined ? '' : progressLine(latest, Date.now() - startedMs).slice(0, (stderr.columns ?? 80) - 1);
 	const stop = (): void => {
 		bar?.stop();
 		bar = undefined;
 	};
 
 	const onProgress: OnProgress = event => {
+		if (signal?.aborted) {
+			return;
+		}
+
 		const continues = latest?.phase === event.phase && latest.detail === event.detail && latest.done <= event.done;
 		if (!continues) {
 			stop();
@@ -29,10 +33,13 @@ export const createProgress = async (stderr: Output, wanted: boolean): Promise<P
 		}
 
 		latest = event;
-		bar ??= started(new cliProgress.SingleBar({format, stream: stderr}), event);
+		// Lines are cut to the width instead: a terminal whose wrapping was off stays so when the process is ended.
+		bar ??= started(new cliProgress.SingleBar({format, stream: stderr, linewrap: true}), event);
 		bar.update(event.done);
 	};
 
+	// Stopping puts the cursor back where the bar began: not after something else was written.
+	signal?.addEventListener('abort', stop, {once: true});
 	return {onProgress, stop};
 };
 

@@ -71,7 +71,8 @@ export const readValues = (family: Family, config: Config): ConfigValues => {
 };
 
 /** The one form of a complaint about config.json. */
-export const badConfig = (what: string, hint?: string): FlabError => new FlabError('ERR_BAD_CONFIG', `config.json: ${what}`, {file: 'config.json', hint});
+export const badConfig = (what: string): FlabError =>
+	new FlabError('ERR_BAD_CONFIG', `config.json: ${what}`, {file: 'config.json', hint: 'Compare config.json with the one that was published with the model.'});
 
 const withDefaults = (config: Config): Config => ({
 	...config,

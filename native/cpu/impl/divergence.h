@@ -16,12 +16,22 @@ static inline Floats LoadPart(const float* p, int64_t i, int64_t count, float fi
   return v;
 }
 
-// The sums for guess + shift, from those for guess: e^(x - guess - shift) = e^-shift * e^(x - guess).
+// The sums for guess + shift from those for guess: e^(d - shift) = e^-shift e^d, and so on.
 static inline void ShiftGuess(DivergenceSums& sums, double shift) {
-  const double d = sums.a - sums.g;  // sum w (x - guess)
-  sums.a = __builtin_exp(-shift) * sums.a + __builtin_expm1(-shift) * sums.w;
-  sums.g = sums.a - (d - shift * sums.w);
+  const double scale = __builtin_exp(-shift), scale1 = __builtin_expm1(-shift);
+  sums.g = scale * sums.g + scale1 * sums.d + sums.w * (scale1 + shift);
+  sums.a = scale * sums.a + scale1 * sums.w;
+  sums.e = scale * sums.e;
+  sums.d -= shift * sums.w;
   sums.guess += shift;
+}
+
+// Moves the guess to the mean of s - l so far, where it is off by more than a tenth of the deviation: then
+// the tiles to come add next to nothing that cancels. A tile of little weight is a poor first guess.
+static inline void Recentre(DivergenceSums& sums) {
+  const float better = static_cast<float>(sums.guess + sums.d / sums.w);
+  const double shift = better - sums.guess;
+  if (shift * shift * sums.w > 0.01 * 2 * sums.g && shift * shift < 1e4) ShiftGuess(sums, shift);
 }
 
 static void DivergenceTile(const float* l, const float* s, int64_t count, DivergenceSums& sums) {
@@ -35,7 +45,7 @@ static void DivergenceTile(const float* l, const float* s, int64_t count, Diverg
   const double tile_max = MaxLane(max_l), tile_excess = MaxLane(max_x);
   if (tile_max > sums.max) {
     const double scale = sums.started ? __builtin_exp(sums.max - tile_max) : 0;
-    sums.w *= scale, sums.a *= scale, sums.g *= scale;
+    sums.w *= scale, sums.a *= scale, sums.g *= scale, sums.d *= scale, sums.e *= scale;
     sums.max = tile_max;
   }
   const float max = static_cast<float>(sums.max), nothing = max - 1000;  // e^(nothing - max) is 1e-38 of the largest weight
@@ -50,18 +60,21 @@ static void DivergenceTile(const float* l, const float* s, int64_t count, Diverg
     sums.guess = SumLanes(wx_sum) / SumLanes(w_sum);
     sums.started = true;
   }
-  if (tile_excess - sums.guess > kMaxExcess) ShiftGuess(sums, static_cast<float>(tile_excess - sums.guess));
-  // The guess enters element by element in f32 and the sums in double: both must be the same number.
+  if (tile_excess - sums.guess > kMaxExcess) {
+    ShiftGuess(sums, tile_excess - sums.guess);
+    sums.far = true;  // what has a weight below e^-87 may count now, but is clamped there
+  }
   const float guess = static_cast<float>(sums.guess);
-  if (guess != sums.guess) ShiftGuess(sums, guess - sums.guess), sums.guess = guess;
 
   for (int64_t block = 0; block < count; block += kFlush * kLanes) {
     const int64_t end = block + kFlush * kLanes < count ? block + kFlush * kLanes : count;
-    Floats w_sum{}, a_sum{}, g_sum{};
+    Floats w_sum{}, a_sum{}, g_sum{}, d_sum{}, e_sum{};
     for (int64_t i = block; i < end; i += kLanes) {
       const Floats p = LoadPart(l, i, count, nothing), q = LoadPart(s, i, count, nothing + guess);
       const Floats w = Exp(p - max);
-      const Floats d = (q - p) - guess;
+      // q - p with what its rounding lost (Knuth's two-sum): an offset common to all of q costs no digits.
+      const Floats x = q - p, q_back = x - q, lost = (q - (x - q_back)) - (p + q_back);
+      const Floats d = (x - guess) + lost;
       const Exponential e = SplitExp(Clamp(d));
       const Floats expm1 = e.scale * (e.r + e.tail) + (e.scale - 1);
       // Where d rounds to no power of two, r is d, and the tail is expm1(d) - d without a subtraction.
@@ -69,11 +82,16 @@ static void DivergenceTile(const float* l, const float* s, int64_t count, Diverg
       w_sum += w;
       a_sum += w * expm1;
       g_sum += w * excess;
+      d_sum += w * d;
+      e_sum += w * (e.scale + e.scale * (e.r + e.tail));
     }
     sums.w += SumLanes(w_sum);
     sums.a += SumLanes(a_sum);
     sums.g += SumLanes(g_sum);
+    sums.d += SumLanes(d_sum);
+    sums.e += SumLanes(e_sum);
   }
+  Recentre(sums);
 }
 
 static void LogSumExpTile(const float* l, int64_t count, LogSumExp& sums) {

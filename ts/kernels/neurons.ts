@@ -1,0 +1,64 @@
+import {badArgument} from '../errors.js';
+import type {NeuronMetric} from '../native/contract.js';
+import {runJob} from '../native/jobs.js';
+import {loadNative} from '../native/load.js';
+import {kernelMatrix} from './matrix.js';
+import type {FloatMatrix} from './matrix.js';
+
+/** What the neurons of an FFN are scored by. */
+export type NeuronScoresInput = {
+	/**
+	 * - `magnitude`: sqrt(|gate_j|^2 + |up_j|^2 + |down_j|^2), the norm of all of a neuron's weights; needs `gate`, `up`, `down`
+	 * - `activation`: mean |a_j| over tokens; needs `activations`
+	 * - `wanda`: |a_j|_2 |down_j|_2 (arXiv 2306.11695); needs `activations`, `down`
+	 * - `fluctuation`: variance of a_j over tokens times |down_j|_2^2 (FLAP, arXiv 2312.11983); needs `activations`, `down`
+	 */
+	readonly metric: NeuronMetric;
+	/** [T, F] gated activations: what goes into down_proj. */
+	readonly activations?: FloatMatrix;
+	/** [D, F] weight of down_proj. */
+	readonly down?: FloatMatrix;
+	/** [F, D] weights of gate_proj and up_proj. */
+	readonly gate?: FloatMatrix;
+	readonly up?: FloatMatrix;
+};
+
+type Part = 'activations' | 'down' | 'gate' | 'up';
+
+const parts: Readonly<Record<NeuronMetric, readonly Part[]>> = {
+	magnitude: ['gate', 'up', 'down'],
+	activation: ['activations'],
+	wanda: ['activations', 'down'],
+	fluctuation: ['activations', 'down'],
+};
+
+/**
+ * Scores of the F neurons of a gated FFN; bigger is more worth keeping. Sums are taken in doubles, in the order of tokens.
+ *
+ * @returns [F]
+ * @throws ERR_BAD_ARGUMENT if a matrix that the metric needs is missing or does not fit, ERR_ABORTED
+ */
+export const neuronScores = async (input: NeuronScoresInput, {signal}: {readonly signal?: AbortSignal} = {}): Promise<Float64Array> => {
+	const {metric} = input;
+	const needed = parts[metric];
+	if (needed === undefined) {
+		throw badArgument('metric', Object.keys(parts).join(', '), metric);
+	}
+
+	const matrices = Object.fromEntries(needed.map(part => {
+		const matrix = input[part];
+		if (matrix === undefined) {
+			throw badArgument(part, `a matrix, as ${metric} needs it`, matrix);
+		}
+
+		return [part, kernelMatrix(part, matrix)];
+	}));
+	const neurons = needed.map(part => ({part, count: part === 'gate' || part === 'up' ? matrices[part]!.rows : matrices[part]!.columns}));
+	const odd = neurons.find(({count}) => count !== neurons[0]!.count);
+	if (odd) {
+		throw badArgument(odd.part, `${neurons[0]!.count} neurons as ${neurons[0]!.part} has`, odd.count);
+	}
+
+	const native = loadNative();
+	return runJob(() => native.neuronScores({metric, ...matrices}), {signal});
+};
