@@ -224,6 +224,17 @@ test('a parent that may not be written to is ERR_WRITE', async t => {
 	await t.throwsAsync(prepareOutput(join(parent, 'out'), {model}), {code: 'ERR_WRITE', message: /permission denied/});
 });
 
+test('a place where no folder can be made is ERR_WRITE and not an endless loop', async t => {
+	const {model} = await places(t);
+	if (process.platform !== 'linux') {
+		t.log('skipped: no /proc');
+		t.pass();
+		return;
+	}
+
+	await t.throwsAsync(prepareOutput('/proc/nothing/here/out', {model}), {code: 'ERR_WRITE', message: /^\/proc\/nothing\/here\/out: could not write/});
+});
+
 const deadPid = (): number => spawnSync(process.execPath, ['--version']).pid;
 
 test('temporaries of dead processes go, those of living ones and of other outputs stay', async t => {

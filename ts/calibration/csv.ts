@@ -13,19 +13,24 @@ export async function * readCsv({file, fields}: ReadRecordsInput): AsyncGenerato
 	const parser = parse({columns: true, bom: true, info: true, raw: true, skip_empty_lines: true, max_record_size: maxRecordBytes});
 	// The pipeline ends both streams with either; the loop below sees its errors.
 	pipeline(createReadStream(file), parser, () => undefined);
+	// The parser counts CRLF inside quotes as two lines.
+	let countedTwice = 0;
 	try {
 		for await (const {record, raw, info} of parser as AsyncIterable<CsvRow>) {
-			// `info.lines` is the line after the record; what is raw may begin with the end of the line before.
-			const begin = Math.max(2, info.lines - (raw.trim().match(/\n/g)?.length ?? 0));
+			// `info.lines` is the record's last line; what is raw may begin and end with the ends of lines around it.
+			countedTwice += occurrences(raw, /\r\n/g);
+			const begin = info.lines - countedTwice - occurrences(raw.trim(), /\n/g);
 			yield {text: textOf(record, fields, {file, unit: 'line', record: begin}), record: begin, bytesRead: info.bytes};
 		}
 	} catch (cause) {
 		if (cause instanceof CsvError) {
-			throw badRecord({file, unit: 'line', record: Number(cause.lines)}, `not valid CSV: ${cause.message}`, cause);
+			throw badRecord({file, unit: 'line', record: Number(cause.lines) - countedTwice}, `not valid CSV: ${cause.message}`, cause);
 		}
 
 		throw fileError('read', file, cause);
 	}
 }
+
+const occurrences = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 
 type CsvRow = {readonly record: Record<string, string>; readonly raw: string; readonly info: {readonly lines: number; readonly bytes: number}};

@@ -2,7 +2,7 @@
 // looks at the output's path sees what was there before, or the whole new checkpoint, and never a part.
 
 import {randomBytes} from 'node:crypto';
-import {lstat, mkdir, readdir, rename, rm, rmdir} from 'node:fs/promises';
+import {lstat, mkdir, readdir, rename, rm, rmdir, stat} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import {fileError, FlabError} from '../errors.js';
 import {protectSources, type Sources} from './protect.js';
@@ -44,22 +44,20 @@ export const prepareOutput = async (out: string, {force = false, ...sources}: Ou
 	await protectSources(path, sources);
 	await clearStale(path);
 	await refuseExisting(path, force);
-	const parent = dirname(path);
-	const firstCreated = await mkdir(parent, {recursive: true}).catch(cause => {
-		throw fileError('write', parent, cause);
-	});
-	const output = pendingOutput(path, force, firstCreated);
+	const created: string[] = [];
+	const output = pendingOutput(path, force, created);
 	try {
+		await makeFolders(dirname(path), created);
 		await mkdir(output.folder);
 	} catch (cause) {
 		await output.discard();
-		throw fileError('write', output.folder, cause);
+		throw fileError('write', path, cause);
 	}
 
 	return output;
 };
 
-const pendingOutput = (path: string, force: boolean, firstCreated: string | undefined): PendingOutput => {
+const pendingOutput = (path: string, force: boolean, created: readonly string[]): PendingOutput => {
 	const folder = siblingName(path, 'tmp');
 	let isOpen = true;
 	return {
@@ -85,7 +83,7 @@ const pendingOutput = (path: string, force: boolean, firstCreated: string | unde
 			await rm(folder, {recursive: true, force: true}).catch(cause => {
 				throw fileError('write', folder, cause);
 			});
-			await removeParents(dirname(path), firstCreated);
+			await removeFolders(created);
 		},
 	};
 };
@@ -146,12 +144,33 @@ const replace = async (folder: string, path: string, onPlaced: () => void): Prom
 	}
 };
 
-/** Removes the folders from `parent` up to the first that was created, as far as they are empty. */
-const removeParents = async (parent: string, firstCreated: string | undefined): Promise<void> => {
-	for (let folder = parent; firstCreated !== undefined && folder.length >= firstCreated.length; folder = dirname(folder)) {
-		const isRemoved = await rmdir(folder).then(() => true, () => false);
-		if (!isRemoved) {
-			return;
+/**
+ * Makes a folder and its parents, and notes each that it made. Not mkdir's own `recursive`: that never returns where a
+ * folder can't be made and the system says ENOENT, as in /proc.
+ */
+const makeFolders = async (folder: string, created: string[]): Promise<void> => {
+	if (await stat(folder).then(() => true, (cause: NodeJS.ErrnoException) => cause.code !== 'ENOENT')) {
+		return;
+	}
+
+	if (dirname(folder) !== folder) {
+		await makeFolders(dirname(folder), created);
+	}
+
+	try {
+		await mkdir(folder);
+		created.push(folder);
+	} catch (cause) {
+		// Another process may have been faster.
+		if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
+			throw cause;
 		}
+	}
+};
+
+/** Removes folders, the last one first, as far as they are empty. */
+const removeFolders = async (folders: readonly string[]): Promise<void> => {
+	for (const folder of [...folders].reverse()) {
+		await rmdir(folder).catch(() => undefined);
 	}
 };

@@ -50,7 +50,14 @@ export const chooseNeurons = async (session: Session, options: FfnOptions, layer
 		keep: neurons.map(list => encodeRanges(list).map(([begin, end]) => [begin, end])),
 		candidates: candidates.map((candidate, place) => ({strategy: candidate.strategy, divergence: divergences ? measuredNumber(divergences[place]!) : null})),
 		scoreSummary: isRanked(strategy) ? summaries(ranks[strategy]!, layers, neurons) : [],
+		...isRanked(strategy) && {scores: rowsOf(ranks[strategy]!, layers.length)},
 	};
+};
+
+// Six digits tell any two neurons apart that are worth telling apart, and keep the plan readable.
+const rowsOf = (scores: Float64Array, layers: number): (number | null)[][] => {
+	const width = scores.length / layers;
+	return Array.from({length: layers}, (_, place) => Array.from(scores.subarray(place * width, (place + 1) * width), score => measuredNumber(Number(score.toPrecision(6)))));
 };
 
 const isRanked = (strategy: NeuronStrategy): strategy is RankedStrategy => (rankedStrategies as readonly string[]).includes(strategy);

@@ -70,6 +70,7 @@ export const chooseVocabulary = async (source: Source, files: TokenizerFiles, op
 			selection: options,
 			reasons: {...selection.reasons},
 			counts: {coverage: selection.coverage, usedTokens: selection.usedTokens, tokenizerSize: selection.tokenizerSize},
+			frequencies: [...counted.counts].flatMap((count, id): [number, number][] => count > 0 ? [[id, count]] : []),
 			proof: {
 				texts: proof.texts,
 				tokensBefore: proof.tokensBefore,

@@ -58,6 +58,8 @@ const vocabulary = object({
 	reasons: record(whole(0)),
 	/** What the counting found: tokens, distinct tokens and the like. */
 	counts: record(finite()),
+	/** [id, occurrences] of every token that the texts use. */
+	frequencies: list(z.tuple([whole(0), whole(1)], '[id, occurrences]')).optional(),
 	/** What the comparison of both tokenizers on the corpus found. */
 	proof: record(z.union([finite(), z.string(), z.boolean()], 'a number, a text, true or false')),
 });
@@ -113,6 +115,8 @@ const ffn = object({
 		meanDropped: measured(),
 		shareKept: measured(),
 	})),
+	/** For each layer that stays, the score of every neuron, to six digits; absent for strategies without scores. */
+	scores: list(list(measured())).optional(),
 });
 
 const stage = object({

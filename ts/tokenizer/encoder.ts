@@ -17,7 +17,7 @@ export type Encoder = {
 	readonly encode: (texts: readonly string[]) => Promise<Uint32Array[]>;
 	/** At most `maxTokens` ids of each text. */
 	readonly encodeTruncated: (texts: readonly string[], maxTokens: number) => Promise<TruncatedEncoding[]>;
-	/** Texts of ids, special tokens included. */
+	/** Texts of ids, special tokens included. Without a decoder the tokens' own texts are joined (the library would put spaces between). */
 	readonly decode: (ids: readonly Uint32Array[]) => Promise<string[]>;
 };
 
@@ -50,7 +50,9 @@ export const createEncoder = (source: {readonly text: string; readonly model: To
 				? {ids, bytes: Buffer.byteLength(text)}
 				: {ids: ids.slice(0, maxTokens), bytes: prefixBytes(text, encoding.getOffsets(), maxTokens)};
 		}),
-		decode: async ids => tokenizer.decodeBatch(ids.map(row => [...row]), false),
+		decode: async ids => isRecord(model.json.decoder)
+			? tokenizer.decodeBatch(ids.map(row => [...row]), false)
+			: ids.map(row => Array.from(row, id => model.tokens[id] ?? '').join('')),
 	};
 };
 
