@@ -31,7 +31,9 @@ export const apply = async (options: ApplyOptions, control: Control = {}): Promi
 	const clock = createClock();
 	const plan = await readPlan(resolved.plan);
 	const source = await openSource(resolved.model, resolved.threads);
-	return withOutput(resolved, async output => {
+	const {out, force, model, calibration} = resolved;
+	const inputs = [...(typeof resolved.plan === 'string' ? [resolved.plan] : []), ...calibration?.paths ?? []];
+	return withOutput({out, force, model, inputs}, async output => {
 		checkPlan(plan, await clock.time('hash', async () => describeSource(source, control)));
 		return carryOut({...resolved, source, plan, output, clock}, control);
 	});
@@ -66,10 +68,18 @@ export const carryOut = async ({source, plan, output, clock, maxShardBytes, veri
 	};
 };
 
+/** Where an output goes and what it must not harm. */
+export type OutputPlace = {
+	readonly out: string;
+	readonly force: boolean;
+	readonly model: string;
+	/** Other files and folders that the run reads. */
+	readonly inputs: readonly string[];
+};
+
 /** Makes the output's temporary folder, and removes it whatever happens unless the work published it. */
-export const withOutput = async <Result>({out, force, model, ...options}: Pick<ResolvedApplyOptions, 'out' | 'force' | 'model'> & Partial<ResolvedApplyOptions>, work: (output: PendingOutput) => Promise<Result>): Promise<Result> => {
-	const inputs = [...(typeof options.plan === 'string' ? [options.plan] : []), ...options.calibration?.paths ?? []];
-	const output = await prepareOutput(out, {force, model, inputs});
+export const withOutput = async <Result>({out, ...options}: OutputPlace, work: (output: PendingOutput) => Promise<Result>): Promise<Result> => {
+	const output = await prepareOutput(out, options);
 	try {
 		return await work(output);
 	} finally {

@@ -21,7 +21,8 @@ export const prune = async (options: PruneOptions, control: Control = {}): Promi
 	const clock = createClock();
 	const source = await openSource(model, threads);
 	// Before the search: a path that can't be written to is not found out after an hour.
-	return withOutput({out, force, model, calibration: resolved.calibration}, async output => {
+	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
+	return withOutput({out, force, model, inputs}, async output => {
 		const plan = await makePlan(source, {model, threads, ...planOptions}, clock, control);
 		return carryOut({source, plan, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
 	});

@@ -1,4 +1,4 @@
-import {throwIfAborted} from '../errors.js';
+import {abortError, throwIfAborted} from '../errors.js';
 import type {Text} from '../calibration/texts.js';
 
 /** Characters of text in a batch: enough to keep all cores busy, little beside the tokenizer itself. */
@@ -37,24 +37,41 @@ export const inBatches = async <Result>(
 	const running: Array<{readonly batch: readonly Text[]; readonly result: Promise<Result>}> = [];
 	const takeIn = async (): Promise<void> => {
 		const {batch, result} = running.shift()!;
-		await use(await result, batch);
+		await use(await untilAborted(result, signal), batch);
 	};
 
-	try {
-		for await (const batch of batchesOf(texts)) {
-			throwIfAborted(signal);
-			running.push({batch, result: work(batch)});
-			if (running.length >= 2) {
-				await takeIn();
-			}
-		}
-
-		while (running.length > 0) {
-			throwIfAborted(signal);
+	for await (const batch of batchesOf(texts)) {
+		throwIfAborted(signal);
+		const result = work(batch);
+		// Its turn may come late, or never after another failure; a promise that nobody waits for yet must not end the process.
+		result.catch(() => undefined);
+		running.push({batch, result});
+		if (running.length >= 2) {
 			await takeIn();
 		}
-	} finally {
-		// What still runs can't be stopped; its failure is nobody's business any more.
-		await Promise.allSettled(running.map(({result}) => result));
 	}
+
+	while (running.length > 0) {
+		await takeIn();
+	}
+};
+
+// A batch that the library works on can't be stopped, but need not be waited for: a single text may take long.
+const untilAborted = async <Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> => {
+	throwIfAborted(signal);
+	if (signal === undefined) {
+		return result;
+	}
+
+	let onAbort = (): void => undefined;
+	const aborted = new Promise<never>((_, reject) => {
+		onAbort = () => {
+			reject(abortError(signal));
+		};
+
+		signal.addEventListener('abort', onAbort, {once: true});
+	});
+	return Promise.race([result, aborted]).finally(() => {
+		signal.removeEventListener('abort', onAbort);
+	});
 };
