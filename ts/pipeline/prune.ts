@@ -5,7 +5,7 @@ import type {Report} from '../report/report.js';
 import {carryOut, withOutput} from './apply.js';
 import {createClock} from './clock.js';
 import {makePlan} from './plan.js';
-import {openSource} from './source.js';
+import {limitThreads, openSource} from './source.js';
 
 /**
  * Makes a checkpoint smaller: searches what to cut (`plan`), carries it out and verifies it (`apply`).
@@ -19,7 +19,8 @@ export const prune = async (options: PruneOptions, control: Control = {}): Promi
 	const resolved = resolvePruneOptions(options);
 	const {model, threads, out, force, maxShardBytes, verify, ...planOptions} = resolved;
 	const clock = createClock();
-	const source = await openSource(model, threads);
+	limitThreads(threads);
+	const source = await openSource(model);
 	// Before the search: a path that can't be written to is not found out after an hour.
 	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
 	return withOutput({out, force, model, inputs}, async output => {

@@ -25,12 +25,16 @@ export type Source = {
 	readonly model: (compute: 'f32' | 'bf16') => ModelHandle;
 };
 
-/** Opens a checkpoint folder. `threads` limits the process's pool from now on. */
-export const openSource = async (dir: string, threads?: number): Promise<Source> => {
+/** Limits the process's pool to `threads` from now on; without a number, lifts the limit. */
+export const limitThreads = (threads: number | undefined): void => {
+	loadNative().limitThreads(threads ?? 0);
+};
+
+/** Opens a checkpoint folder. */
+export const openSource = async (dir: string): Promise<Source> => {
 	const checkpoint = await readCheckpoint(dir);
 	const layout = layoutOf(checkpoint);
 	const native = loadNative();
-	native.limitThreads(threads ?? 0);
 	const files = new Map<string, MappedFile>();
 	const map = (path: string): MappedFile => {
 		const file = files.get(path) ?? mapFile(path);
