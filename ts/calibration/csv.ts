@@ -8,7 +8,6 @@ import {badRecord, textOf, type FileRecord, type ReadRecordsInput} from './recor
 const maxRecordBytes = 1 << 28;
 
 /** Records of a CSV file with a header line; `record` is the line where the record begins, as an editor counts. */
-// eslint-disable-next-line func-style
 export async function * readCsv({file, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	const parser = parse({columns: true, bom: true, info: true, raw: true, skip_empty_lines: true, max_record_size: maxRecordBytes});
 	// The pipeline ends both streams with either; the loop below sees its errors.

@@ -4,7 +4,6 @@ import {fileError} from '../errors.js';
 import {badRecord, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
 
 /** Records of a file with one JSON object a line. Blank lines, a byte-order mark and CRLF are fine. */
-// eslint-disable-next-line func-style
 export async function * readJsonLines({file, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	for await (const {line, number, bytesRead} of readLines(file)) {
 		if (line.trim() !== '') {
@@ -15,7 +14,6 @@ export async function * readJsonLines({file, fields}: ReadRecordsInput): AsyncGe
 }
 
 /** Records of a JSON file that is one array of objects; anything else is read as JSON lines, which many such files are. */
-// eslint-disable-next-line func-style
 export async function * readJsonArray(input: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	const {file, fields, bytes} = input;
 	if (!await startsWithBracket(file)) {
@@ -53,7 +51,6 @@ const parseJson = (text: string, where: Parameters<typeof badRecord>[0]): unknow
 const newline = 0x0A;
 
 /** Lines of a UTF-8 file without their ends, in bounded memory (the longest line). @throws `ERR_READ`, `ERR_BAD_DATA` for other bytes. */
-// eslint-disable-next-line func-style
 async function * readLines(file: string): AsyncGenerator<{readonly line: string; readonly number: number; readonly bytesRead: number}> {
 	let rest: Buffer[] = [];
 	let number = 0;
@@ -79,7 +76,6 @@ async function * readLines(file: string): AsyncGenerator<{readonly line: string;
 	}
 }
 
-// eslint-disable-next-line func-style
 async function * chunksOf(file: string): AsyncGenerator<Buffer> {
 	try {
 		yield * createReadStream(file, {highWaterMark: 1 << 18}) as AsyncIterable<Buffer>;

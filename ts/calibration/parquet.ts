@@ -4,7 +4,6 @@ import {fileError, FlabError} from '../errors.js';
 import {badRecord, fieldsPresent, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
 
 /** Rows of a Parquet file; one row group of the columns asked for is in memory at a time. */
-// eslint-disable-next-line func-style
 export async function * readParquet({file, bytes, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	const buffer = await asyncBufferFromFile(file).catch((cause: unknown) => {
 		throw fileError('read', file, cause);

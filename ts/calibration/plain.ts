@@ -6,7 +6,6 @@ import type {FileRecord, ReadRecordsInput} from './records.js';
 const sniffedBytes = 8000;
 
 /** A whole file as one text, with the ends of its lines as they are. Bytes that aren't UTF-8 are replaced, as editors do. */
-// eslint-disable-next-line func-style
 export async function * readPlainText({file, bytes, skipBinary}: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	const content = await readFile(file).catch((cause: unknown) => {
 		throw fileError('read', file, cause);

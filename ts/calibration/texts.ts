@@ -37,7 +37,6 @@ export type TextSource = {
  *
  * @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` naming file and record for one that can't be used.
  */
-// eslint-disable-next-line func-style
 export async function * readTexts(source: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
 	let bytesBefore = 0;
 	for (const {file, bytes, inFolder} of await sourceFiles(source)) {

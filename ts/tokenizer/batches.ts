@@ -5,7 +5,6 @@ import type {Text} from '../calibration/texts.js';
 const batchCharacters = 1_000_000;
 
 /** Texts of a stream in batches of about a megabyte. */
-// eslint-disable-next-line func-style
 export async function * batchesOf(texts: AsyncIterable<Text>): AsyncGenerator<readonly Text[]> {
 	let batch: Text[] = [];
 	let characters = 0;

@@ -18,7 +18,7 @@ export const namedTokens = ({model, config, specialTokensMap}: Pick<TokenizerFil
 };
 
 // Keys whose texts are texts of tokens; other keys hold names of kinds, which may happen to be words of the vocabulary.
-const componentKeys = /^(content|prepend|replacement|String|suffix|prefix|word_delimiter_token|pad_token|unk_token|tokens|sep|cls)$/;
+const componentKeys = /^(content|prepend|replacement|String|suffix|prefix|word_delimiter_token|pad_token|unk_token|tokens)$/;
 const configKeys = /^(.*_tokens?|content)$/;
 
 const textsUnder = (values: readonly unknown[], keys: RegExp): string[] => {

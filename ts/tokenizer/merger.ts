@@ -6,9 +6,7 @@ export type Merged = {readonly result: readonly number[]; readonly seen: readonl
 /**
  * Merges the symbols of one word, as the tokenizers library does (its `Word::merge_all`).
  *
- * The merge with the lowest rank goes first, the leftmost of equals. An entry of the queue is also carried out if its symbols
- * have changed meanwhile, as long as what stands there now merges into the same product: a quirk that can decide between
- * two ways to one token, so it is kept.
+ * The merge with the lowest rank goes first, the leftmost of equals.
  */
 export const createMerger = (merges: readonly Merge[]): ((symbols: readonly number[]) => Merged) => {
 	const span = 1 + merges.reduce((highest, {left, right}) => Math.max(highest, left, right), 0);
@@ -39,8 +37,8 @@ const mergeWord = (symbols: readonly number[], merges: readonly Merge[], rankOf:
 		const {place, rank} = takeFirst(queue);
 		const right = next[place]!;
 		const {product} = merges[rank]!;
-		const current = alive[place] && right < word.length ? rankOf(word[place]!, word[right]!) : -1;
-		if (current === -1 || merges[current]!.product !== product) {
+		// Other symbols may stand there by now.
+		if (!alive[place] || right >= word.length || rankOf(word[place]!, word[right]!) !== rank) {
 			continue;
 		}
 

@@ -1,6 +1,6 @@
 import type {TokenizerFiles} from './files.js';
 import {isRecord, writeJson, type JsonRecord} from './json.js';
-import {idOfToken, mergePairs, readModel, type TokenizerModel} from './model.js';
+import {idOfToken, mergePairs, type TokenizerModel} from './model.js';
 import {newIds} from './remap.js';
 
 /** Files to write, and files that must not be carried over. */
@@ -145,7 +145,3 @@ const withNewIds = (value: unknown, newId: NewId, key = '', siblings?: JsonRecor
 		? Object.fromEntries(Object.entries(value).map(([itemKey, item]) => [itemKey, withNewIds(item, newId, itemKey, value)]))
 		: value;
 };
-
-/** The pruned tokenizer's model, for checks. */
-export const rewrittenModel = ({files}: RewrittenTokenizer): TokenizerModel =>
-	readModel(JSON.parse(files.get('tokenizer.json')!) as JsonRecord, 'tokenizer.json');
