@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <mutex>
@@ -83,7 +84,7 @@ Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
   std::vector<ModelView> candidates;
-  const Napi::Array list = input.Get("candidates").As<Napi::Array>();
+  const Napi::Array list = ReadList(input, "candidates");
   for (uint32_t i = 0; i < list.Length(); ++i) candidates.push_back(ReadView(list.Get(i), *model));
   auto work = [model, candidates, reference = ReadView(input.Get("reference"), *model), texts = ReadTexts(input.Get("texts"), *model),
                positions = ReadPositions(input.Get("positions")), losses = ReadFlag(input, "losses")](Job& job) {
@@ -108,7 +109,7 @@ Napi::Value StartRankNeurons(const Napi::CallbackInfo& info) {
   auto model = ReadModel(input.Get("model"));
   std::vector<NeuronMetric> metrics;
   std::vector<std::string> names;
-  const Napi::Array list = input.Get("metrics").As<Napi::Array>();
+  const Napi::Array list = ReadList(input, "metrics");
   for (uint32_t i = 0; i < list.Length(); ++i) {
     metrics.push_back(ReadMetric(list.Get(i)));
     names.push_back(list.Get(i).ToString().Utf8Value());
@@ -157,9 +158,10 @@ Napi::Value StartCompare(const Napi::CallbackInfo& info) {
   if (a.view.tokens.size() != b.view.tokens.size()) throw Error("ERR_BAD_ARGUMENT", "compare: expected as many logits in a and b");
   if (a.texts.offsets != b.texts.offsets) throw Error("ERR_BAD_ARGUMENT", "compare: expected texts of the same lengths");
   auto work = [a = std::move(a), b = std::move(b)](Job& job) {
-    const auto lock_a = Lock(job, *a.model);
-    std::unique_lock<std::mutex> lock_b;
-    if (a.model != b.model) lock_b = Lock(job, *b.model);
+    // In one order for everybody, or two comparisons could wait for each other.
+    const auto [first, second] = std::minmax({a.model.get(), b.model.get()});
+    const auto lock = Lock(job, *first);
+    const auto other = first == second ? std::unique_lock<std::mutex>() : Lock(job, *second);
     const Comparison c = Compare(job, {*a.model, a.view, a.texts.texts()}, {*b.model, b.view, b.texts.texts()});
     return [c](Napi::Env env) -> Napi::Value {
       const double relative = std::sqrt(c.squared_difference / (c.squared_logit > 0 ? c.squared_logit : 1));
@@ -201,8 +203,8 @@ SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
                    .item_bytes = static_cast<int64_t>(info[0].As<Napi::TypedArray>().ElementSize()),
                    .keep = {}};
   input.keep = ReadIndices(info[3], by_rows ? input.rows : input.columns, "keep");
-  const int64_t kept = static_cast<int64_t>(input.keep.size()) * (by_rows ? input.columns : input.rows) * input.item_bytes;
-  if (static_cast<int64_t>(input.data.size()) != input.rows * input.columns * input.item_bytes) {
+  const int64_t kept = Product({static_cast<int64_t>(input.keep.size()), by_rows ? input.columns : input.rows, input.item_bytes}, "out");
+  if (static_cast<int64_t>(input.data.size()) != Product({input.rows, input.columns, input.item_bytes}, "data")) {
     throw Error("ERR_BAD_ARGUMENT", "data: expected rows x columns elements");
   }
   if (static_cast<int64_t>(input.out.size()) != kept) throw Error("ERR_BAD_ARGUMENT", "out: expected as many elements as are kept");
@@ -253,11 +255,20 @@ Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
   return StartJob(info.Env(), info[2], {info[0].As<Napi::Object>(), info[1].As<Napi::Object>()}, std::move(work));
 }
 
+// Every matrix that the metric needs, all of the same neurons.
+void CheckNeurons(NeuronMetric metric, const Tensor& activations, const Tensor& down, const Tensor& gate, const Tensor& up) {
+  const bool magnitude = metric == NeuronMetric::kMagnitude;
+  const bool fits = magnitude ? gate && up && down && gate.rows == up.rows && gate.rows == down.columns
+                              : activations && (metric == NeuronMetric::kActivation || (down && down.columns == activations.columns));
+  if (!fits) throw Error("ERR_BAD_ARGUMENT", "neuronScores: expected the matrices that the metric needs, with the same neurons");
+}
+
 Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   const NeuronMetric metric = ReadMetric(input.Get("metric"));
   const Tensor activations = ReadMatrix(input.Get("activations")), down = ReadMatrix(input.Get("down"));
   const Tensor gate = ReadMatrix(input.Get("gate")), up = ReadMatrix(input.Get("up"));
+  CheckNeurons(metric, activations, down, gate, up);
   auto work = [=](Job& job) {
     std::vector<double> scores;
     if (metric == NeuronMetric::kMagnitude) {
@@ -272,12 +283,13 @@ Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StartTopK(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray()) throw Error("ERR_BAD_ARGUMENT", "scores: expected floats");
   const auto scores = info[0].As<Napi::TypedArray>();
   const int64_t rows = info[1].ToNumber().Int64Value(), columns = info[2].ToNumber().Int64Value();
   const int64_t count = info[3].ToNumber().Int64Value();
   const bool wide = scores.TypedArrayType() == napi_float64_array;
   if (!wide && scores.TypedArrayType() != napi_float32_array) throw Error("ERR_BAD_ARGUMENT", "scores: expected floats");
-  if (rows < 0 || columns < 0 || static_cast<int64_t>(scores.ElementLength()) != rows * columns) {
+  if (static_cast<int64_t>(scores.ElementLength()) != Product({rows, columns}, "scores")) {
     throw Error("ERR_BAD_ARGUMENT", "scores: expected rows x columns elements");
   }
   if (count < 0 || count > columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(columns));

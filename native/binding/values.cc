@@ -74,16 +74,16 @@ Tensor ReadWeight(const Napi::Object& parent, const char* role, int64_t rows, in
   tensor.dtype = ReadDtype(GetString(object, "dtype"));
   tensor.rows = rows;
   tensor.columns = columns;
-  const Napi::Array shape = GetObject(object, "shape").As<Napi::Array>();
+  const Napi::Array shape = ReadList(object, "shape");
   int64_t elements = 1;
-  for (uint32_t i = 0; i < shape.Length(); ++i) elements *= shape.Get(i).As<Napi::Number>().Int64Value();
+  for (uint32_t i = 0; i < shape.Length(); ++i) elements = Product({elements, shape.Get(i).ToNumber().Int64Value()}, tensor.name);
+  const int64_t bytes = Product({rows, columns, ItemBytes(tensor.dtype)}, tensor.name);
   if (elements != rows * columns) {
     Refuse(tensor.name + ": expected " + std::to_string(rows) + " x " + std::to_string(columns) + " elements, got " +
            std::to_string(elements));
   }
-  if (begin > file->bytes() || rows * tensor.row_bytes() > file->bytes() - begin) {
-    Refuse(tensor.name + ": ends at byte " + std::to_string(begin + rows * tensor.row_bytes()) + ", the file has " +
-           std::to_string(file->bytes()));
+  if (begin > file->bytes() || bytes > file->bytes() - begin) {
+    Refuse(tensor.name + ": ends at byte " + std::to_string(begin + bytes) + ", the file has " + std::to_string(file->bytes()));
   }
   tensor.data = file->data() + begin;
   tensor.owner = file;
@@ -103,10 +103,11 @@ ModelSpec ReadSpec(const Napi::Object& object) {
   spec.rotary_scale = GetFloat(object, "rotaryScale");
   spec.inverse_frequencies = Copy<float>(GetArray<Napi::Float32Array>(Get(object, "inverseFrequencies"), napi_float32_array, "inverseFrequencies"));
   spec.windows = Copy<int32_t>(GetArray<Napi::Int32Array>(Get(object, "windows"), napi_int32_array, "windows"));
+  constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();
   for (const int64_t size : {spec.layers, spec.width, spec.ffn_width, spec.query_heads, spec.kv_heads, spec.vocabulary}) {
-    if (size < 1 || size > std::numeric_limits<int32_t>::max()) Refuse("spec: expected sizes of at least 1");
+    if (size < 1 || size > kMaxSize) Refuse("spec: expected sizes of at least 1");
   }
-  if (spec.head_width < 2 || spec.head_width % 2 || spec.query_heads % spec.kv_heads) {
+  if (spec.head_width < 2 || spec.head_width > kMaxSize || spec.head_width % 2 || spec.query_heads % spec.kv_heads) {
     Refuse("spec: expected an even head width and a whole number of query heads for each key/value head");
   }
   if (static_cast<int64_t>(spec.inverse_frequencies.size()) != spec.head_width / 2) Refuse("inverseFrequencies: expected E / 2 values");
@@ -150,7 +151,7 @@ WritePiece ReadPiece(const Napi::Object& object) {
                    .item_bytes = GetInteger(object, "itemBytes"),
                    .keep_rows = std::nullopt,
                    .keep_columns = std::nullopt};
-  const __int128 bytes = static_cast<__int128>(piece.rows) * piece.columns * piece.item_bytes;
+  const int64_t bytes = Product({piece.rows, piece.columns, piece.item_bytes}, "a piece of " + piece.file->path());
   if (piece.begin > piece.file->bytes() || bytes > piece.file->bytes() - piece.begin) {
     Refuse("a piece of " + piece.file->path() + " ends past the end of the file");
   }
@@ -208,7 +209,7 @@ ModelPointer ReadModel(const Napi::Value& value) {
 
 ModelPointer ReadNewModel(const Napi::Object& object) {
   ModelSpec spec = ReadSpec(GetObject(object, "spec"));
-  const Napi::Array list = GetObject(object, "layers").As<Napi::Array>();
+  const Napi::Array list = ReadList(object, "layers");
   if (list.Length() != spec.layers) Refuse("layers: expected " + std::to_string(spec.layers));
   std::vector<LayerWeights> layers;
   for (uint32_t i = 0; i < list.Length(); ++i) layers.push_back(ReadLayer(list.Get(i).As<Napi::Object>(), spec));
@@ -230,7 +231,7 @@ ModelView ReadView(const Napi::Value& value, const Model& model) {
   view.tokens = Present(tokens) ? ReadIndices(tokens, model.spec.vocabulary, "tokens") : AllIndices(model.spec.vocabulary);
   if (view.layers.empty() || view.tokens.empty()) Refuse("view: expected at least one layer and one token");
   if (Present(neurons)) {
-    const Napi::Array lists = neurons.As<Napi::Array>();
+    const Napi::Array lists = ReadList(object, "neurons");
     if (lists.Length() != view.layers.size()) Refuse("neurons: expected a list for each layer of the view");
     for (uint32_t i = 0; i < lists.Length(); ++i) view.neurons.push_back(ReadIndices(lists.Get(i), model.spec.ffn_width, "neurons"));
   }
@@ -281,7 +282,7 @@ std::vector<WriteFile> ReadWriteFiles(const Napi::Value& value) {
     const auto header = GetArray<Napi::Uint8Array>(Get(object, "header"), napi_uint8_array, "header");
     const auto* bytes = reinterpret_cast<const std::byte*>(header.Data());
     file.header.assign(bytes, bytes + header.ByteLength());
-    const Napi::Array pieces = GetObject(object, "pieces").As<Napi::Array>();
+    const Napi::Array pieces = ReadList(object, "pieces");
     for (uint32_t j = 0; j < pieces.Length(); ++j) file.pieces.push_back(ReadPiece(pieces.Get(j).As<Napi::Object>()));
     files.push_back(std::move(file));
   }
@@ -296,12 +297,27 @@ Tensor ReadMatrix(const Napi::Value& value) {
   tensor.rows = GetInteger(object, "rows");
   tensor.columns = GetInteger(object, "columns");
   const std::span<std::byte> bytes = BytesOf(Get(object, "data"), "data");
-  if (static_cast<int64_t>(bytes.size()) != tensor.rows * tensor.row_bytes()) {
-    Refuse("data: expected " + std::to_string(tensor.rows * tensor.row_bytes()) + " bytes, got " + std::to_string(bytes.size()));
+  const int64_t expected = Product({tensor.rows, tensor.columns, ItemBytes(tensor.dtype)}, "data");
+  if (static_cast<int64_t>(bytes.size()) != expected) {
+    Refuse("data: expected " + std::to_string(expected) + " bytes, got " + std::to_string(bytes.size()));
   }
   static const std::byte kNothing{};  // an empty array has no memory, but is a matrix all the same
   tensor.data = bytes.empty() ? &kNothing : bytes.data();
   return tensor;
+}
+
+int64_t Product(std::initializer_list<int64_t> factors, const std::string& name) {
+  int64_t product = 1;
+  for (const int64_t factor : factors) {
+    if (factor < 0 || __builtin_mul_overflow(product, factor, &product)) Refuse(name + ": expected sizes whose product fits 64 bits");
+  }
+  return product;
+}
+
+Napi::Array ReadList(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  if (!value.IsArray()) Refuse(std::string(name) + ": expected an array");
+  return value.As<Napi::Array>();
 }
 
 std::span<std::byte> BytesOf(const Napi::Value& value, const char* name) {

@@ -57,6 +57,12 @@ std::vector<WriteFile> ReadWriteFiles(const Napi::Value& value);
 // A caller's matrix (KernelMatrix); its memory must be kept alive by the job. Absent: an empty tensor.
 Tensor ReadMatrix(const Napi::Value& value);
 
+// The product of sizes, none negative; refused where it passes 64 bits. `name` is for the message.
+int64_t Product(std::initializer_list<int64_t> factors, const std::string& name);
+
+// A list of `object`; what its elements are is for the caller to check.
+Napi::Array ReadList(const Napi::Object& object, const char* name);
+
 // The memory of a typed array, shared memory included.
 std::span<std::byte> BytesOf(const Napi::Value& value, const char* name);
 

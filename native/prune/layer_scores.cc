@@ -20,7 +20,8 @@ double Cosine(const float* a, const float* b, int64_t count) {
     aa += static_cast<double>(a[i]) * a[i];
     bb += static_cast<double>(b[i]) * b[i];
   }
-  return aa > 0 && bb > 0 ? std::clamp(ab / std::sqrt(aa * bb), -1.0, 1.0) : 1;
+  // A state of zeros has no direction; one with NaN or infinities has a cosine of NaN, which no search accepts.
+  return aa == 0 || bb == 0 ? 1 : std::clamp(ab / (std::sqrt(aa) * std::sqrt(bb)), -1.0, 1.0);
 }
 
 // One chunk's walk. States lie in memory as [reference, view, candidate 0, 1, ...]; until the first layer

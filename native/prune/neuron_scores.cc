@@ -43,7 +43,10 @@ std::vector<double> ScoreByActivations(NeuronMetric metric, const NeuronSums& su
     switch (metric) {
       case NeuronMetric::kActivation: scores[j] = sums.sum_abs[j] / tokens; break;
       case NeuronMetric::kWanda: scores[j] = std::sqrt(sums.sum_squares[j] * down_squares[j]); break;
-      default: scores[j] = std::max(0.0, sums.sum_squares[j] / tokens - mean * mean) * down_squares[j];
+      default: {
+        const double variance = sums.sum_squares[j] / tokens - mean * mean;
+        scores[j] = (variance < 0 ? 0 : variance) * down_squares[j];  // NaN stays NaN
+      }
     }
   }
   return scores;

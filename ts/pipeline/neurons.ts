@@ -82,6 +82,7 @@ const summaries = (scores: Float64Array, layers: Uint32Array, neurons: readonly 
 	const width = scores.length / layers.length;
 	return [...layers].map((layer, place) => {
 		const {minKept, meanKept, maxDropped, meanDropped, shareKept} = summarizeScores(scores.subarray(place * width, (place + 1) * width), neurons[place]!);
-		return {layer, minKept: measuredNumber(minKept), meanKept: measuredNumber(meanKept), maxDropped, meanDropped, shareKept};
+		const numbers = {minKept, meanKept, maxDropped, meanDropped, shareKept};
+		return {layer, ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, value === null ? null : measuredNumber(value)])) as typeof numbers};
 	});
 };

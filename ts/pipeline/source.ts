@@ -101,16 +101,21 @@ const sizeOf = async (path: string): Promise<number> => {
 const hashFile = async (path: string, signal: AbortSignal | undefined, onBytes: (done: number) => void): Promise<string> => {
 	const hash = createHash('sha256');
 	let done = 0;
-	try {
-		for await (const chunk of createReadStream(path, {highWaterMark: 1 << 20})) {
-			throwIfAborted(signal);
-			hash.update(chunk as Buffer);
-			done += (chunk as Buffer).length;
-			onBytes(done);
-		}
-	} catch (cause) {
-		throw fileError('read', path, cause);
+	for await (const chunk of chunksOf(path)) {
+		throwIfAborted(signal);
+		hash.update(chunk);
+		done += chunk.length;
+		onBytes(done);
 	}
 
 	return hash.digest('hex');
 };
+
+// Its own function, so that only errors of reading become errors of the file.
+async function * chunksOf(path: string): AsyncGenerator<Buffer> {
+	try {
+		yield * createReadStream(path, {highWaterMark: 1 << 20}) as AsyncIterable<Buffer>;
+	} catch (cause) {
+		throw fileError('read', path, cause);
+	}
+}

@@ -62,6 +62,6 @@ const calibrationTexts = async (written: Source, folder: string, calibration: Re
 // Without calibration texts: tokens at random, the same in every run.
 const randomTexts = (vocabulary: number): PackedTexts => {
 	const next = randomStream(0, 0);
-	const ids = Int32Array.from({length: maxTexts * maxTokens}, () => Math.floor(next() * vocabulary));
+	const ids = Int32Array.from({length: maxTexts * maxTokens}, () => Math.floor(next() / 2 ** 32 * vocabulary));
 	return {ids, offsets: Int32Array.from({length: maxTexts + 1}, (_, text) => text * maxTokens)};
 };

@@ -5,14 +5,17 @@ import {pruneConfig} from '../checkpoint/config.js';
 import {formatJson} from '../checkpoint/jsonformat.js';
 import type {JsonObject} from '../checkpoint/json.js';
 import {planOutput} from '../checkpoint/output.js';
-import {fileError, throwIfAborted} from '../errors.js';
+import {FlabError, fileError, throwIfAborted} from '../errors.js';
 import {runJob} from '../native/jobs.js';
 import {keepLists, planToJson} from '../plan/plan.js';
 import type {Plan} from '../plan/schema.js';
 import type {Control} from '../progress.js';
+import {alphabet} from '../tokenizer/bytes.js';
 import {readTokenizer} from '../tokenizer/files.js';
+import {namedTokens} from '../tokenizer/mandatory.js';
 import {remapTokenIds} from '../tokenizer/remap.js';
 import {rewriteTokenizer} from '../tokenizer/rewrite.js';
+import type {RewrittenTokenizer} from '../tokenizer/rewrite.js';
 import type {Source} from './source.js';
 
 /** Name of the plan in the output folder. */
@@ -31,7 +34,7 @@ export const writeCheckpoint = async (source: Source, plan: Plan, folder: string
 	}
 
 	const configs = rewrittenConfigs(source, plan);
-	const tokenizer = keep.tokens ? rewriteTokenizer(await readTokenizer(source.checkpoint.dir), keep.tokens) : undefined;
+	const tokenizer = keep.tokens ? await prunedTokenizer(source, keep.tokens) : undefined;
 	for (const [name, text] of [...configs.files, ...tokenizer?.files ?? [], [planFile, planToJson(plan)] as const]) {
 		texts.set(name, text);
 	}
@@ -51,6 +54,20 @@ export const writeCheckpoint = async (source: Source, plan: Plan, folder: string
 	}
 
 	return configs.warnings;
+};
+
+const prunedTokenizer = async ({checkpoint, layout}: Source, keep: Uint32Array): Promise<RewrittenTokenizer> => {
+	const files = await readTokenizer(checkpoint.dir);
+	const kept = new Set(keep);
+	// A plan may have been edited: without these tokens some text could not be encoded, or a special token is gone.
+	const lacking = [...alphabet(files.model), ...namedTokens(files)].find(id => id < layout.spec.vocabulary && !kept.has(id));
+	if (lacking !== undefined) {
+		throw new FlabError('ERR_BAD_PLAN', `vocabulary.keep: expected the token ${lacking} (${JSON.stringify(files.model.tokens[lacking])}) to stay, which the tokenizer can't do without; it is not there`, {
+			hint: 'Make the plan again with flab-pruner plan.',
+		});
+	}
+
+	return rewriteTokenizer(files, keep);
 };
 
 const writeWeights = async ({checkpoint, layout, native, map}: Source, plan: Plan, folder: string, maxShardBytes: number, {signal, onProgress}: Control): Promise<JsonObject | undefined> => {

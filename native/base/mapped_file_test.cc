@@ -1,0 +1,100 @@
+#include "base/mapped_file.h"
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "base/buffer.h"
+#include "base/testing.h"
+
+namespace flab {
+namespace {
+
+// A file with this text, removed at the end.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "flab-mapped-XXXXXX").string();
+    const int file = mkstemp(pattern.data());
+    path = pattern;
+    std::ofstream(path, std::ios::binary) << text;
+    if (file >= 0) std::fclose(fdopen(file, "r"));
+  }
+  ~TemporaryFile() { std::filesystem::remove(path); }
+  std::string path;
+};
+
+TEST("a mapped file holds the bytes of the file") {
+  std::string text = "checkpoint";
+  for (int i = 0; i < 5000; ++i) text += static_cast<char>(i * 31);
+  const TemporaryFile file(text);
+  const auto mapped = MappedFile::Open(file.path);
+  CHECK(mapped->bytes() == static_cast<int64_t>(text.size()));
+  EXPECT(std::memcmp(mapped->data(), text.data(), text.size()) == 0);
+  EXPECT(mapped->path() == file.path);
+}
+
+TEST("writing into a mapping reaches neither the file nor another mapping") {
+  const TemporaryFile file("original");
+  const auto first = MappedFile::Open(file.path), second = MappedFile::Open(file.path);
+  std::memset(first->data(), 'x', 8);
+  EXPECT(std::memcmp(second->data(), "original", 8) == 0);
+  std::ifstream stream(file.path);
+  std::string text;
+  stream >> text;
+  EXPECT(text == "original", text);
+}
+
+TEST("a mapping outlives the file's name") {
+  auto file = std::make_unique<TemporaryFile>("original");
+  const auto mapped = MappedFile::Open(file->path);
+  file.reset();
+  EXPECT(std::memcmp(mapped->data(), "original", 8) == 0);
+}
+
+TEST("an empty file maps to no bytes") {
+  const TemporaryFile file("");
+  EXPECT(MappedFile::Open(file.path)->bytes() == 0);
+}
+
+TEST("a missing file is refused with ENOENT and its path") {
+  const TemporaryFile file("");
+  const std::string missing = file.path + "/../flab-no-such-file";
+  const std::string absent = file.path + "-absent";
+  EXPECT(testing::CodeOf([&] { MappedFile::Open(missing); }) == "ENOTDIR");
+  try {
+    MappedFile::Open(absent);
+    EXPECT(false, "no error");
+  } catch (const Error& error) {
+    EXPECT(error.code == "ENOENT", error.code);
+    EXPECT(error.file == absent, error.file);
+  }
+}
+
+TEST("a directory is refused") {
+  EXPECT(!testing::CodeOf([] { MappedFile::Open(std::filesystem::temp_directory_path().string()); }).empty());
+}
+
+TEST("a buffer is aligned to cache lines, grows, moves, and may be empty") {
+  for (const int64_t size : {1, 15, 16, 17, 1000}) {
+    Buffer<float> buffer(size);
+    EXPECT(reinterpret_cast<uintptr_t>(buffer.data()) % 64 == 0);
+    EXPECT(buffer.size() == size);
+    buffer[size - 1] = 3;
+    const float* data = buffer.data();
+    Buffer<float> moved = std::move(buffer);
+    EXPECT(moved.data() == data && moved[size - 1] == 3);
+    EXPECT(moved.Reserve(size) == data, "room enough already");
+    moved.Reserve(size + 1)[size] = 4;
+    EXPECT(moved.size() == size + 1);
+  }
+  EXPECT(Buffer<float>(0).data() == nullptr);
+}
+
+TEST("a buffer that no memory holds is refused with ERR_MEMORY") {
+  EXPECT(testing::CodeOf([] { Buffer<std::byte> buffer(int64_t{1} << 60); }) == "ERR_MEMORY");
+}
+
+}  // namespace
+}  // namespace flab

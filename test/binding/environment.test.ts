@@ -1,0 +1,44 @@
+import test from 'ava';
+import {loadNative} from '../../ts/native/load.js';
+import {runChild} from './support.js';
+
+const logits = `
+	const {native, model} = await reference.openTiny('qwen2-tied');
+	const values = await native.logits({model, view: {}, texts: support.manyTexts(2, 9), positions: 'all'}).promise;
+	console.log(JSON.stringify({cpu: native.cpu, threads: native.threads, sum: values.reduce((a, b) => a + Math.abs(b), 0)}));`;
+
+const refusal = `
+	try {
+		(await import(loadUrl)).loadNative();
+	} catch (error) {
+		console.log(JSON.stringify({name: error.name, code: error.code, message: error.message}));
+	}`;
+
+test('an unknown FLAB_CPU is refused with a sentence that names the choices', async t => {
+	const {code, signal, out, errors} = await runChild(refusal, {environment: {FLAB_CPU: 'nonsense'}});
+	t.is(signal, null, errors);
+	t.is(code, 0, errors);
+	const error = JSON.parse(out) as {name: string; code: string; message: string};
+	t.is(error.name, 'FlabError');
+	t.is(error.code, 'ERR_BAD_ARGUMENT');
+	t.regex(error.message, /^FLAB_CPU: expected one of (\w+, )*generic, got "nonsense"$/);
+	t.true(error.message.includes(loadNative().cpu));
+});
+
+test('FLAB_CPU=generic runs the plain implementation, with the same logits up to rounding', async t => {
+	const plain = await runChild(logits, {environment: {FLAB_CPU: 'generic'}});
+	const best = await runChild(logits, {environment: {FLAB_CPU: ''}});
+	t.is(plain.code, 0, plain.errors);
+	t.is(best.code, 0, best.errors);
+	const [a, b] = [JSON.parse(plain.out), JSON.parse(best.out)] as Array<{cpu: string; sum: number}>;
+	t.is(a!.cpu, 'generic');
+	t.is(b!.cpu, loadNative().cpu);
+	t.true(Math.abs(a!.sum / b!.sum - 1) < 1e-6, `${a!.sum}, ${b!.sum}`);
+});
+
+test('FLAB_THREADS=1 leaves one thread, and jobs still end', async t => {
+	const {code, signal, out, errors} = await runChild(logits, {environment: {FLAB_THREADS: '1'}});
+	t.is(signal, null, errors);
+	t.is(code, 0, errors);
+	t.is((JSON.parse(out) as {threads: number}).threads, 1);
+});
