@@ -1,14 +1,10 @@
-// AVX-512 with its product of bf16 pairs; everything else is the AVX-512 implementation's.
+// The product of bf16 pairs of AVX-512; everything else is the AVX-512 implementation's.
 
 #include <immintrin.h>
 
 #include "cpu/kernels.h"
 
-namespace flab {
-
-namespace avx512 { extern const Kernels kKernels; }
-
-namespace avx512bf16 {
+namespace flab::avx512bf16 {
 namespace {
 
 template <int kRows>
@@ -46,12 +42,8 @@ void TileBF16(int64_t rows, int64_t pairs, const uint32_t* a, const uint32_t* b,
 
 }  // namespace
 
-Kernels MakeKernels() {
-  Kernels kernels = avx512::kKernels;
-  kernels.name = "avx512bf16";
-  kernels.tile_bf16 = TileBF16;
-  return kernels;
-}
+// Data, not a function that makes the table: code of this file may only run where the processor can.
+extern decltype(Kernels::tile_bf16) const kTileBF16;
+decltype(Kernels::tile_bf16) const kTileBF16 = TileBF16;
 
-}  // namespace avx512bf16
-}  // namespace flab
+}  // namespace flab::avx512bf16

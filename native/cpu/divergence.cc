@@ -44,7 +44,7 @@ bool Finite(const float* values, int64_t count) {
 }  // namespace
 
 double Divergence(const DivergenceSums& sums) {
-  if (!sums.started) return 0;
+  if (sums.w == 0) return 0;
   const double ratio = sums.a / sums.w;
   const bool close = std::fabs(ratio) < 0.5;
   const double delta = close ? std::log1p(ratio) : std::log(sums.e / sums.w);

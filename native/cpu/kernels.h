@@ -12,14 +12,13 @@ constexpr int64_t kPanel = 32;
 // where it is far, `e` and `d` hold every magnitude. Divergence() (cpu/divergence.h) finishes.
 struct DivergenceSums {
   double max = -1e300;
-  double guess = 0;  // of lse(s) - lse(l); a value of f32
+  double guess = 0;  // near the mean of s - l
   double w = 0;      // sum w
   double a = 0;      // sum w expm1(d)
   double g = 0;      // sum w (expm1(d) - d)
   double d = 0;      // sum w d
   double e = 0;      // sum w e^d
-  bool started = false;
-  bool far = false;  // some d was so large that `e` may have lost terms: the divergence is only good to a few digits
+  bool far = false;  // some d was so large that rounding or clamping of weights counts: the divergence is good to a few digits only
 };
 
 // log(sum e^l) = max + log(sum), tile by tile.

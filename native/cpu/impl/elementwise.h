@@ -33,12 +33,13 @@ static void Rotate(float* head, const float* cosine, const float* sine, int64_t 
   }
 }
 
-// Round to nearest even. Activations that are NaN come out as some NaN or infinity.
+// Round to nearest even; a NaN stays a NaN.
 static void ToBF16(const float* in, int64_t count, uint16_t* out) {
   for (int64_t i = 0; i < count; ++i) {
     uint32_t bits;
     __builtin_memcpy(&bits, in + i, 4);
-    out[i] = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    out[i] = static_cast<uint16_t>(((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded) >> 16);
   }
 }
 
