@@ -171,7 +171,7 @@ const harmful: ReadonlyArray<readonly [what: string, out: (places: Places) => st
 	['is the corpus', ({root}) => join(root, 'corpus'), /which is the input/],
 	['holds a corpus file', ({root}) => join(root, 'texts'), /which holds the input .*a\.jsonl$/],
 	['holds a file that the model links to', ({root}) => join(root, 'blobs'), /which holds the input/],
-	['holds the current directory', () => dirname(process.cwd()), /which holds the current directory$/],
+	['holds the current directory', () => dirname(process.cwd()), /which holds (the current directory|the input .*)$/], // the input too, where the checkout is in the folder for temporary files
 	['is the current directory', () => '.', /which is the current directory$/],
 ];
 
