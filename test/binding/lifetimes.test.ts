@@ -173,13 +173,17 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		check('after the job', mappings(), 0);`,
 	'jobs keep the memory that they read and write': `
 		const native = load();
-		const start = i => {
-			const data = new Float32Array(1_000_000).fill(i);
+		const [rows, columns] = [6, 500_000];
+		// The last half of each row is the largest; a job takes long enough for garbage to be collected meanwhile.
+		const start = () => native.topK(Float64Array.from({length: rows * columns}, (_, i) => i % columns), rows, columns, columns / 2).promise;
+		const slice = i => {
 			const out = new Float32Array(1_000_000);
-			return native.sliceColumns(data, 1000, 1000, Uint32Array.from({length: 1000}, (_, j) => j), out).promise.then(() => out);
+			return native.sliceColumns(new Float32Array(1_000_000).fill(i), 1000, 1000, Uint32Array.from({length: 1000}, (_, j) => j), out).promise.then(() => out);
 		};
-		const outs = Array.from({length: 12}, (_, i) => start(i));
+		const indices = Array.from({length: 4}, start);
+		const outs = Array.from({length: 8}, (_, i) => slice(i));
 		await collect();
+		for (const got of await Promise.all(indices)) check('indices', got.every((value, i) => value === (columns / 2) + (i % (columns / 2))), true);
 		for (const [i, out] of (await Promise.all(outs)).entries()) check('out ' + i, out.every(value => value === i), true);`,
 	'a thousand jobs leave no memory behind': `
 		const native = load();

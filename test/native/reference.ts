@@ -14,6 +14,12 @@ export const modelsFolder = join(packageRoot, 'test/fixtures/models');
 /** Names of the tiny checkpoints that have numbers computed by transformers (test/oracle/make_models.py). */
 export const modelNames = readdirSync(modelsFolder, {withFileTypes: true}).filter(entry => entry.isDirectory()).map(entry => entry.name);
 
+const read: Readonly<Record<string, (buffer: ArrayBuffer) => number[]>> = {
+	F32: buffer => [...new Float32Array(buffer)],
+	F64: buffer => [...new Float64Array(buffer)],
+	I64: buffer => [...new BigInt64Array(buffer)].map(Number),
+};
+
 /** Tensors of a reference file as numbers. */
 export const readReference = async (path: string) => {
 	const header = await readHeader(path);
@@ -25,20 +31,7 @@ export const readReference = async (path: string) => {
 		dtype: (name: string) => entries.get(name)!.dtype,
 		values(name: string): number[] {
 			const {begin, bytes, dtype} = entries.get(name)!;
-			const buffer = file.view(begin, begin + bytes).slice(0);
-			switch (dtype) {
-				case 'F32': { return [...new Float32Array(buffer)];
-				}
-
-				case 'F64': { return [...new Float64Array(buffer)];
-				}
-
-				case 'I64': { return [...new BigInt64Array(buffer)].map(Number);
-				}
-
-				default: { return [...new Uint16Array(buffer)];
-				}
-			}
+			return read[dtype]!(file.view(begin, begin + bytes).slice(0));
 		},
 	};
 };

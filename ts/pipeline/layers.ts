@@ -27,7 +27,7 @@ export const chooseLayers = async (session: Session, options: LayerOptions, text
 		const kept = keptLayers(layers, dropped);
 		const detail = `step ${steps.length + 1} of ${Math.ceil(count / perStep)}`;
 		const scores = await scoreLayers(session, {kept, options, texts: texts!, detail}, control);
-		const costs = costsOf(options.metric, scores, kept.length, perStep);
+		const costs = costsOf[options.metric](scores, perStep);
 		const places = choosePlaces(options.metric, costs, scores, perStep);
 		steps.push({dropped: places.map(place => kept[place]!), scores: [...kept].map((layer, place) => layerScore(layer, place, costs, scores, perStep))});
 		dropped.push(...places.map(place => kept[place]!));
@@ -61,25 +61,14 @@ const scoreLayers = async ({native, model, tokens}: Session, {kept, options, tex
 };
 
 /** For each place, what leaving the layer out costs by the metric; with blocks, what leaving out the block that begins there costs. */
-const costsOf = (metric: LayerMetric, scores: LayerScores, count: number, block: number): Float64Array => {
-	switch (metric) {
-		case 'kl': { return scores.divergence;
-		}
-
-		case 'perplexity': { return scores.loss;
-		}
-
-		case 'bi': { return scores.blockInfluence;
-		}
-
-		case 'bi-last': { return scores.blockInfluenceLast;
-		}
-
-		case 'angular': { return Float64Array.from({length: count}, (_, place) => scores.angular[place * (count + 1) + place + block] ?? Number.POSITIVE_INFINITY)
-			// Past the last block that fits, the row of the matrix has come to its end.
-			.map((distance, place) => place + block <= count ? distance : Number.POSITIVE_INFINITY);
-		}
-	}
+const costsOf: Readonly<Record<LayerMetric, (scores: LayerScores, block: number) => Float64Array>> = {
+	kl: ({divergence}) => divergence,
+	perplexity: ({loss}) => loss,
+	bi: ({blockInfluence}) => blockInfluence,
+	'bi-last': ({blockInfluenceLast}) => blockInfluenceLast,
+	angular({angular, blockInfluence: {length: count}}, block) {
+		return Float64Array.from({length: count}, (_, place) => place + block <= count ? angular[place * (count + 1) + place + block]! : Number.POSITIVE_INFINITY);
+	},
 };
 
 const choosePlaces = (metric: LayerMetric, costs: Float64Array, scores: LayerScores, count: number): readonly number[] => {
@@ -102,5 +91,5 @@ const layerScore = (layer: number, place: number, costs: Float64Array, scores: L
 	...scores.loss.length > 0 && {loss: measuredNumber(scores.loss[place]!)},
 	blockInfluence: measuredNumber(scores.blockInfluence[place]!),
 	blockInfluenceLast: measuredNumber(scores.blockInfluenceLast[place]!),
-	angular: measuredNumber(costsOf('angular', scores, costs.length, block)[place]!),
+	angular: measuredNumber(costsOf.angular(scores, block)[place]!),
 });

@@ -84,21 +84,13 @@ export const chooseVocabulary = async (source: Source, files: TokenizerFiles, op
 	};
 };
 
-const ruleOf = ({select, minCount, top, coverage}: VocabularyOptions): VocabularyRule => {
-	switch (select) {
-		case 'used': { return {kind: 'used'};
-		}
-
-		case 'min-count': { return {kind: 'min-count', minCount: minCount!};
-		}
-
-		case 'top': { return {kind: 'top', count: top!};
-		}
-
-		case 'coverage': { return {kind: 'coverage', share: coverage!};
-		}
-	}
-};
+// The options' schema sees to it that the number that the selection needs is there.
+const ruleOf = ({select, minCount, top, coverage}: VocabularyOptions): VocabularyRule => ({
+	used: {kind: 'used'},
+	'min-count': {kind: 'min-count', minCount: minCount!},
+	top: {kind: 'top', count: top!},
+	coverage: {kind: 'coverage', share: coverage!},
+} as const)[select];
 
 // One source after the other, with the bytes read of all of them.
 async function * allTexts(sources: readonly ResolvedTextSource[], bytes: readonly number[], control: Control): AsyncGenerator<Text> {
