@@ -16,10 +16,11 @@
 namespace flab {
 
 std::shared_ptr<MappedFile> MappedFile::Open(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
   if (file < 0) throw SystemError(path, errno);
   struct stat status;
-  const int stat_error = fstat(file, &status) == 0 ? 0 : errno;
+  int stat_error = fstat(file, &status) == 0 ? 0 : errno;
+  if (!stat_error && S_ISDIR(status.st_mode)) stat_error = EISDIR;
   const int64_t bytes = stat_error ? 0 : status.st_size;
   void* data = nullptr;
   int map_error = 0;

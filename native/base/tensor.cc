@@ -3,6 +3,7 @@
 namespace flab {
 
 void Widen(const Tensor& tensor, int64_t begin, int64_t count, float* out) {
+  if (count == 0) return;
   const std::byte* source = tensor.data + begin * ItemBytes(tensor.dtype);
   if (tensor.dtype == Dtype::kF32) {
     std::memcpy(out, source, count * 4);

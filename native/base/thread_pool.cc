@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace flab {
 namespace {
@@ -42,7 +43,11 @@ ThreadPool& ThreadPool::Process() {
 }
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    // Fewer workers than wanted; the callers' own threads do the rest.
+  }
 }
 
 int ThreadPool::threads() const {

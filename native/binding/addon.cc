@@ -64,7 +64,9 @@ Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
   auto model = ReadModel(input.Get("model"));
   const LayerScoresOptions options{
       .positions = ReadPositions(input.Get("positions")), .candidates = ReadFlag(input, "candidates"), .losses = ReadFlag(input, "losses")};
-  auto work = [model, options, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+  ModelView view = ReadView(input.Get("view"), *model);
+  if (!view.neurons.empty()) throw Error("ERR_BAD_ARGUMENT", "view: expected no neurons, layers are scored with all of them");
+  auto work = [model, options, view = std::move(view), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
     const auto lock = Lock(job, *model);
     return [scores = ScoreLayers(job, *model, view, texts.texts(), options)](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
@@ -244,6 +246,11 @@ Napi::Value StartSliceColumns(const Napi::CallbackInfo& info) {
   return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
 }
 
+// A matrix's memory, to be kept while a job reads it: its object could be given another array meanwhile.
+void KeepData(const Napi::Value& matrix, std::vector<Napi::Object>& kept) {
+  if (matrix.IsObject()) kept.push_back(matrix.As<Napi::Object>().Get("data").As<Napi::Object>());
+}
+
 Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
   const Tensor p = ReadMatrix(info[0]), q = ReadMatrix(info[1]);
   if (p.rows != q.rows || p.columns != q.columns) throw Error("ERR_BAD_ARGUMENT", "klDivergence: expected two matrices of the same shape");
@@ -252,7 +259,9 @@ Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
     job.Parallel(p.rows, [&](int64_t row) { divergences[row] = RowDivergence(ActiveKernels(), p, q, row); });
     return [divergences](Napi::Env env) { return FloatArray(env, divergences); };
   };
-  return StartJob(info.Env(), info[2], {info[0].As<Napi::Object>(), info[1].As<Napi::Object>()}, std::move(work));
+  std::vector<Napi::Object> kept;
+  for (const size_t i : {0, 1}) KeepData(info[i], kept);
+  return StartJob(info.Env(), info[2], std::move(kept), std::move(work));
 }
 
 // Every matrix that the metric needs, all of the same neurons.
@@ -279,7 +288,9 @@ Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
     }
     return [scores](Napi::Env env) { return FloatArray(env, scores); };
   };
-  return StartJob(info.Env(), info[1], {input}, std::move(work));
+  std::vector<Napi::Object> kept;
+  for (const char* name : {"activations", "down", "gate", "up"}) KeepData(input.Get(name), kept);
+  return StartJob(info.Env(), info[1], std::move(kept), std::move(work));
 }
 
 Napi::Value StartTopK(const Napi::CallbackInfo& info) {

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <new>
 #include <optional>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
 
 namespace flab::binding {
@@ -91,6 +93,8 @@ void RunWork(const std::shared_ptr<Running>& running, const Work& work) {
     running->error.emplace(error);
   } catch (const std::bad_alloc&) {
     running->error.emplace("ERR_MEMORY", "could not allocate memory");
+  } catch (const std::length_error&) {
+    running->error.emplace("ERR_MEMORY", "could not allocate memory");
   } catch (const std::exception& error) {
     running->error.emplace("ERR_INTERNAL", error.what());
   }
@@ -120,13 +124,19 @@ Napi::Value StartJob(Napi::Env env, const Napi::Value& on_progress, std::vector<
     if (auto running = weak.lock()) Send(channel, new Message{running, false, done, total});
   });
   napi_add_env_cleanup_hook(env, StopAndJoin, running.get());
-  running->thread = std::thread([running, channel, work = std::move(work)]() mutable {
-    RunWork(running, work);
-    work = nullptr;
-    Send(channel, new Message{running, true, 0, 0});
-    running.reset();
+  try {
+    running->thread = std::thread([running, channel, work = std::move(work)]() mutable {
+      RunWork(running, work);
+      work = nullptr;
+      Send(channel, new Message{running, true, 0, 0});
+      running.reset();
+      channel.Release();
+    });
+  } catch (const std::system_error& error) {
+    napi_remove_env_cleanup_hook(env, StopAndJoin, running.get());
     channel.Release();
-  });
+    throw Error("ERR_MEMORY", std::string("could not start a thread: ") + error.what());
+  }
 
   Napi::Object handle = Napi::Object::New(env);
   handle["promise"] = running->deferred.Promise();

@@ -144,7 +144,8 @@ void Matmul(const Job& job, const Kernels& kernels, const float* a, int64_t a_st
   const int64_t row_blocks = (rows + kBlockRows - 1) / kBlockRows;
   // Enough tasks for every thread: where rows are few, the outputs are divided too.
   const int64_t wanted = 3 * ThreadPool::Process().threads();
-  const int64_t column_blocks = std::clamp<int64_t>((wanted + row_blocks - 1) / std::max<int64_t>(1, row_blocks), 1, weights.panels());
+  const int64_t column_blocks =
+      std::clamp<int64_t>((wanted + row_blocks - 1) / std::max<int64_t>(1, row_blocks), 1, std::max<int64_t>(1, weights.panels()));
   const int64_t panels = (weights.panels() + column_blocks - 1) / column_blocks;
   job.Parallel(row_blocks * column_blocks, [&](int64_t task) {
     const int64_t row = task / column_blocks * kBlockRows, first = task % column_blocks * panels;

@@ -90,7 +90,10 @@ std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const Model
       Decoder decoder(job, model, chunk);
       Buffer<float> x(chunk.tokens() * model.spec.width);
       decoder.Embed(x.data());
-      for (int64_t i = 0; i < n; ++i) decoder.RunLayer(view.layers[i], x.data(), 1, {.sums = &sums[i]});
+      for (int64_t i = 0; i < n; ++i) {
+        const auto* neurons = view.neurons.empty() ? nullptr : &view.neurons[i];
+        decoder.RunLayer(view.layers[i], x.data(), 1, {.neurons = neurons, .sums = &sums[i]});
+      }
     }
   }
   std::vector<std::vector<double>> scores(metrics.size());

@@ -75,6 +75,7 @@ const arguments_: readonly Refusal[] = [
 	['no tokens', withView({tokens: new Uint32Array(0)}), /^view: expected at least one layer and one token$/],
 	['neurons for fewer layers', withView({neurons: [Uint32Array.of(0)]}), /^neurons: expected a list for each layer of the view$/],
 	['neurons that do not exist', withView({layers: Uint32Array.of(1), neurons: [Uint32Array.of(35)]}), /^neurons: expected ascending indices below 35$/],
+	['to score layers with neurons left out', withView({neurons: Array.from({length: 3}, () => Uint32Array.of(0))}), /^view: expected no neurons/],
 	['no texts', running({texts: undefined}), /^texts: expected an object$/],
 	['texts without a text', withTexts({ids: new Int32Array(0), offsets: Int32Array.of(0)}), /^offsets: expected at least one text, from 0 to the number of ids$/],
 	['texts without offsets', withTexts({offsets: new Int32Array(0)}), /^offsets: expected at least one text/],

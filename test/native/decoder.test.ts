@@ -56,3 +56,15 @@ test('in bf16, logits are within the rounding of bf16', async t => {
 	t.true(ours > 1e-5 && ours < 2 ** -5, `relative error ${ours}`);
 	t.true(ours < 1.5 * theirs, `relative error ${ours}, transformers' ${theirs}`);
 });
+
+test('neurons that a view leaves out have no activation, and what follows sees that', async t => {
+	const {native, model, spec, reference} = await openTiny('qwen2-tied');
+	const texts = pack(reference.values('input_ids.a'));
+	const neurons = Array.from({length: spec.layers}, () => Uint32Array.from({length: spec.ffnWidth - 1}, (_, index) => index + 1));
+	const [whole, masked] = await Promise.all([{}, {neurons}].map(async view => native.rankNeurons({model, view, texts, metrics: ['activation']}).promise));
+	const first = (scores: Float64Array, layer: number) => scores[layer * spec.ffnWidth]!;
+	t.true(first(whole!.activation!, 0) > 0);
+	t.is(first(masked!.activation!, 0), 0);
+	t.is(whole!.activation![1], masked!.activation![1]);
+	t.not(whole!.activation![spec.ffnWidth + 1], masked!.activation![spec.ffnWidth + 1]);
+});

@@ -117,7 +117,7 @@ export type JobProgress = (done: number, total: number) => void;
 
 export type ScoreLayersInput = {
 	readonly model: ModelHandle;
-	/** The model being shortened. `tokens` also restricts the reference, whose layers are all there. */
+	/** The model being shortened, without `neurons`. `tokens` also restricts the reference, whose layers are all there. */
 	readonly view: ModelView;
 	readonly texts: PackedTexts;
 	readonly positions: Positions;
@@ -131,7 +131,7 @@ export type ScoreLayersInput = {
 export type LayerScores = {
 	/** [n] mean KL(reference || view without layer i), nats per position. Empty without candidates. */
 	readonly divergence: Float64Array;
-	/** [n] mean next-token loss of the view without layer i, nats per token. Empty unless asked for. */
+	/** [n] mean next-token loss of the view without layer i, nats per token; NaN where no text has two tokens. Empty unless asked for. */
 	readonly loss: Float64Array;
 	/** [n] 1 - mean cosine of the layer's input and output over all tokens (ShortGPT, arXiv 2403.03853). */
 	readonly blockInfluence: Float64Array;

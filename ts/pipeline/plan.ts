@@ -79,8 +79,12 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	});
 };
 
-// What is counted: the corpus, and the calibration texts, so that the model is measured on tokens that stay.
-const corpusSources = ({corpus, calibration}: ResolvedPlanOptions) => [...(corpus ? [corpus] : []), ...(calibration ? [sourceOf(calibration)] : [])];
+// What is counted: the corpus, and the calibration texts, so that the model is measured on tokens that stay. Texts that are
+// in the corpus already are not counted twice.
+const corpusSources = ({corpus, calibration}: ResolvedPlanOptions) => {
+	const isPart = corpus && calibration?.paths.every(path => corpus.paths.includes(path)) && String(corpus.fields) === String(calibration.fields);
+	return [...(corpus ? [corpus] : []), ...(calibration && !isPart ? [sourceOf(calibration)] : [])];
+};
 
 const sourceOf = ({maxTexts: _, maxTokens: __, ...source}: NonNullable<ResolvedPlanOptions['calibration']>) => source;
 
