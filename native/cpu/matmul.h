@@ -20,8 +20,8 @@ class PackedMatrix {
   // Room for `outputs` x `depth`, for the kernels that will read it.
   PackedMatrix(const Kernels& kernels, Compute compute, int64_t outputs, int64_t depth);
 
-  // Fills panel `panel`: its output i is row rows[i] of `source` (of source_rows[i] where several
-  // tensors are stacked). At most kPanel rows; the rest of the panel becomes zero.
+  // Fills panel `panel`: its output i is the row that rows[i] names, of whichever of several stacked tensors.
+  // At most kPanel rows; the rest of the panel becomes zero.
   struct Row {
     const Tensor* tensor;
     int64_t row;
