@@ -216,16 +216,9 @@ SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
   return input;
 }
 
-constexpr int64_t kSliceBytes = 1 << 20;  // of output a task
-
 Napi::Value StartSliceRows(const Napi::CallbackInfo& info) {
   auto work = [input = ReadSlice(info, true)](Job& job) {
-    const int64_t row_bytes = input.columns * input.item_bytes, kept = static_cast<int64_t>(input.keep.size());
-    const int64_t step = std::max<int64_t>(1, kSliceBytes / std::max<int64_t>(1, row_bytes));
-    job.Parallel((kept + step - 1) / step, [&](int64_t task) {
-      const int64_t first = task * step, count = std::min(step, kept - first);
-      SliceRows(input.data.data(), row_bytes, std::span(input.keep).subspan(first, count), input.out.data() + first * row_bytes);
-    });
+    SliceRows(job, input.data.data(), input.columns * input.item_bytes, input.keep, input.out.data());
     return Nothing();
   };
   return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
@@ -233,14 +226,7 @@ Napi::Value StartSliceRows(const Napi::CallbackInfo& info) {
 
 Napi::Value StartSliceColumns(const Napi::CallbackInfo& info) {
   auto work = [input = ReadSlice(info, false)](Job& job) {
-    const int64_t row_bytes = input.columns * input.item_bytes;
-    const int64_t out_bytes = static_cast<int64_t>(input.keep.size()) * input.item_bytes;
-    const int64_t step = std::max<int64_t>(1, kSliceBytes / std::max<int64_t>(1, row_bytes));
-    job.Parallel((input.rows + step - 1) / step, [&](int64_t task) {
-      const int64_t first = task * step, count = std::min(step, input.rows - first);
-      SliceColumns(input.data.data() + first * row_bytes, count, input.columns, input.item_bytes, input.keep,
-                   input.out.data() + first * out_bytes);
-    });
+    SliceColumns(job, input.data.data(), input.rows, input.columns, input.item_bytes, input.keep, input.out.data());
     return Nothing();
   };
   return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));

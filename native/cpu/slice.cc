@@ -1,10 +1,13 @@
 #include "cpu/slice.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
 namespace flab {
 namespace {
+
+constexpr int64_t kTaskBytes = 1 << 20;  // of output a task
 
 // Neighbouring indices of a keep list, copied at once.
 struct Run {
@@ -61,6 +64,23 @@ void SliceColumns(const std::byte* src, int64_t rows, int64_t columns, int64_t i
       dst += run.count * item_bytes;
     }
   }
+}
+
+void SliceRows(const Job& job, const std::byte* src, int64_t row_bytes, std::span<const uint32_t> keep, std::byte* dst) {
+  const int64_t count = static_cast<int64_t>(keep.size()), step = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(1, row_bytes));
+  job.Parallel((count + step - 1) / step, [&](int64_t task) {
+    const int64_t first = task * step;
+    SliceRows(src, row_bytes, keep.subspan(first, std::min(step, count - first)), dst + first * row_bytes);
+  });
+}
+
+void SliceColumns(const Job& job, const std::byte* src, int64_t rows, int64_t columns, int64_t item_bytes, std::span<const uint32_t> keep,
+                  std::byte* dst) {
+  const int64_t row_bytes = static_cast<int64_t>(keep.size()) * item_bytes, step = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(1, row_bytes));
+  job.Parallel((rows + step - 1) / step, [&](int64_t task) {
+    const int64_t first = task * step;
+    SliceColumns(src + first * columns * item_bytes, std::min(step, rows - first), columns, item_bytes, keep, dst + first * row_bytes);
+  });
 }
 
 }  // namespace flab

@@ -1,0 +1,123 @@
+// The core's benchmarks.
+//
+//   flab_bench [part of a name]   runs the cases, one line of text each
+//   flab_bench --list             one line of JSON a case
+//   flab_bench --serve            reads names from stdin; answers each with the seconds of one run, as JSON. The same name
+//                                 again runs the same operation again; another name lets go of its memory first.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "base/error.h"
+#include "bench/bench.h"
+#include "cpu/kernels.h"
+
+namespace flab::bench {
+namespace {
+
+double Seconds(const std::function<void()>& run) {
+  const auto start = std::chrono::steady_clock::now();
+  run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Largest resident memory since ResetPeak, in bytes; 0 where the system does not tell.
+double PeakBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::atof(line.c_str() + 6) * 1024;
+  }
+  return 0;
+}
+
+void ResetPeak() { std::ofstream("/proc/self/clear_refs") << 5; }
+
+const char* NameOf(Limit limit) {
+  constexpr const char* kNames[] = {"", "limit/copy", "limit/read", "limit/f32", "limit/bf16"};
+  return kNames[static_cast<int>(limit)];
+}
+
+void List(const std::vector<Case>& cases) {
+  std::printf("{\"cpu\": \"%s\"}\n", ActiveKernels().name);
+  for (const Case& c : cases) {
+    std::printf("{\"name\": \"%s\", \"limit\": \"%s\", \"bytes\": %.0f, \"flops\": %.0f, \"tokens\": %.0f}\n", c.name.c_str(), NameOf(c.limit),
+                c.bytes, c.flops, c.tokens);
+  }
+}
+
+void Serve(const std::vector<Case>& cases) {
+  std::function<void()> run;
+  std::string prepared;
+  for (std::string name; std::getline(std::cin, name);) {
+    const auto found = std::find_if(cases.begin(), cases.end(), [&](const Case& c) { return c.name == name; });
+    if (found == cases.end()) throw Error("ERR_BAD_ARGUMENT", "no case is called " + name);
+    if (name != prepared) {
+      run = nullptr;
+      ResetPeak();
+      run = found->prepare();
+      prepared = name;
+    }
+    const double seconds = Seconds(run);
+    std::printf("{\"seconds\": %.9f, \"peakBytes\": %.0f}\n", seconds, PeakBytes());
+    std::fflush(stdout);
+  }
+}
+
+void RunAll(const std::vector<Case>& cases, const std::string& part) {
+  for (const Case& c : cases) {
+    if (c.name.find(part) == std::string::npos) continue;
+    const auto run = c.prepare();
+    run();
+    std::vector<double> times;
+    for (double total = 0; times.size() < 2 || (times.size() < 15 && total < 2); total += times.back()) times.push_back(Seconds(run));
+    std::sort(times.begin(), times.end());
+    std::printf("%-44s median %10.3f ms  best %10.3f ms", c.name.c_str(), times[times.size() / 2] * 1e3, times[0] * 1e3);
+    if (c.bytes) std::printf("  %7.2f GB/s", c.bytes / times[0] / 1e9);
+    if (c.flops) std::printf("  %7.1f GFLOP/s", c.flops / times[0] / 1e9);
+    if (c.tokens) std::printf("  %8.0f tokens/s", c.tokens / times[0]);
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
+
+int Main(int count, char** arguments) {
+  std::vector<Case> cases;
+  AddLimits(cases);
+  AddProducts(cases);
+  AddSlices(cases);
+  AddDivergences(cases);
+  AddNeurons(cases);
+  AddModels(cases);
+  const std::string argument = count > 1 ? arguments[1] : "";
+  if (argument == "--list") {
+    List(cases);
+  } else if (argument == "--serve") {
+    Serve(cases);
+  } else {
+    RunAll(cases, argument);
+  }
+  return 0;
+}
+
+}  // namespace
+
+float Noise(uint64_t place) {
+  uint64_t x = (place + 1) * 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x ^= x >> 27;
+  return static_cast<float>(static_cast<int32_t>(x)) * 0x1p-31f;
+}
+
+}  // namespace flab::bench
+
+int main(int count, char** arguments) {
+  try {
+    return flab::bench::Main(count, arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "flab_bench: %s\n", error.what());
+    return 1;
+  }
+}
