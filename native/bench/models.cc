@@ -50,7 +50,7 @@ std::shared_ptr<Model> MakeModel(const Shape& shape, Compute compute, bool with_
     layer.down = Weights(shape.width, shape.ffn_width);
   }
   const Tensor embedding = Weights(shape.vocabulary, shape.width);
-  return std::make_shared<Model>(std::move(spec), embedding, Ones(shape.width), embedding, std::move(layers), compute, int64_t{4} << 30);
+  return std::make_shared<Model>(std::move(spec), embedding, Ones(shape.width), embedding, std::move(layers), compute);
 }
 
 // Texts of equal length.

@@ -53,10 +53,4 @@ const Kernels& ActiveKernels() {
   return kernels;
 }
 
-int64_t AttentionScratch(int64_t tokens, int64_t head_width) {
-  constexpr int64_t kPad = 32;
-  const int64_t padded_tokens = (tokens + kPad - 1) / kPad * kPad, padded_width = (head_width + kPad - 1) / kPad * kPad;
-  return padded_tokens * head_width + padded_tokens * padded_width + 4 * padded_tokens + 4 * padded_width;
-}
-
 }  // namespace flab

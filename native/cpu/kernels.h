@@ -27,21 +27,6 @@ struct LogSumExp {
   double sum = 0;
 };
 
-// Causal attention of the query heads that share one key/value head, over one text.
-struct AttentionTask {
-  const float* query;  // [tokens, query_stride]; head h starts at h * head_width
-  const float* key;    // [tokens, kv_stride]
-  const float* value;  // [tokens, kv_stride]
-  float* out;          // [tokens, out_stride]; head h starts at h * head_width
-  int64_t query_stride, kv_stride, out_stride;
-  int64_t tokens, head_width, query_heads;
-  int64_t window;  // tokens that a token sees, itself included; 0: all before it
-  float scale;
-  float* scratch;  // AttentionScratch(tokens, head_width) floats, 64-byte aligned
-};
-
-int64_t AttentionScratch(int64_t tokens, int64_t head_width);
-
 // One implementation of the arithmetic, compiled for one instruction set. Nothing here allocates, locks
 // or knows threads; empty input is legal everywhere.
 struct Kernels {
@@ -57,6 +42,9 @@ struct Kernels {
   // Null where the processor has no such product; then bf16 factors are widened to f32.
   void (*tile_bf16)(int64_t rows, int64_t pairs, const uint32_t* a, const uint32_t* b, float* c, int64_t c_stride, bool accumulate);
 
+  // out[k * count + i] = rows[i][k]: rows of items of 4 bytes, at any alignment, in the order that a product reads.
+  void (*interleave)(const uint32_t* const* rows, int64_t count, int64_t items, uint32_t* out);
+
   void (*to_bf16)(const float* in, int64_t count, uint16_t* out);
 
   // out = in / sqrt(mean(in^2) + eps) * weight
@@ -65,10 +53,15 @@ struct Kernels {
   // out = gate / (1 + e^-gate) * up
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
 
+  // Adds a, |a| and a^2 of a [rows, stride] to sums over rows, for `count` columns.
+  void (*add_moments)(const float* a, int64_t rows, int64_t stride, int64_t count, double* sum, double* sum_abs, double* sum_squares);
+
   // Rotates one head: (x[i], x[i + half]) by the angle whose cosine and sine are given.
   void (*rotate)(float* head, const float* cosine, const float* sine, int64_t half);
 
-  void (*attend)(const AttentionTask& task);
+  // Scores [first, last] of one row become e^(scale * (score - their maximum)), all others of [begin, end) zero.
+  // begin and end are multiples of kPanel. Returns the sum.
+  float (*softmax)(float* scores, int64_t begin, int64_t end, int64_t first, int64_t last, float scale);
 
   void (*divergence_tile)(const float* l, const float* s, int64_t count, DivergenceSums& sums);
   void (*log_sum_exp_tile)(const float* l, int64_t count, LogSumExp& sums);

@@ -35,7 +35,7 @@ struct Tiny {
   ModelSpec spec = kSpec;
   Compute compute = Compute::kF32;
 
-  std::unique_ptr<Model> Open(int64_t cache_bytes = 1 << 30) const {
+  std::unique_ptr<Model> Open() const {
     const auto tensor = [](const Values& values, int64_t rows, int64_t columns) {
       CHECK(static_cast<int64_t>(values.size()) == rows * columns);
       return Tensor{reinterpret_cast<const std::byte*>(values.data()), Dtype::kF32, rows, columns, nullptr, "t"};
@@ -50,7 +50,7 @@ struct Tiny {
                          .down = tensor(layer.down, d, f), .gate_bias = {}, .up_bias = {}, .down_bias = tensor(layer.down_bias, d, 1)});
     }
     return std::make_unique<Model>(spec, tensor(embedding, spec.vocabulary, d), tensor(final_norm, d, 1), tensor(head, spec.vocabulary, d),
-                                   std::move(weights), compute, cache_bytes);
+                                   std::move(weights), compute);
   }
 };
 
@@ -144,11 +144,6 @@ TEST("a text among others, and states that go through a layer together, have the
     for (int i = 0; i < 3; ++i) decoder.RunLayer(1, separate.data() + i * size, 1);
     EXPECT(SameBits(states, separate), "states");
   }
-}
-
-TEST("layers that are packed anew for each use give the same bits as cached ones") {
-  const SomeTexts texts({20});
-  EXPECT(SameBits(LogitsOf(*TheTiny().Open(), Whole(), texts.texts()), LogitsOf(*TheTiny().Open(0), Whole(), texts.texts())));
 }
 
 TEST("a view without some layers is the model that was saved without them") {

@@ -11,15 +11,15 @@ namespace flab {
 // Runs the whole model and each candidate view of it over the texts and sums, over positions, the
 // divergences and (with `losses`) the next-token losses, over the logits of `tokens`. The candidates' own
 // `tokens` are not looked at.
-HeadSums Measure(Job& job, Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
+HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses);
 
 // The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride].
-void FinalHidden(Job& job, Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, float* out,
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, float* out,
                  int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.
-std::vector<float> Logits(Job& job, Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
+std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
 
 // How far the logits of two models on texts of the same lengths are apart.
 struct Comparison {
@@ -30,7 +30,7 @@ struct Comparison {
 };
 
 struct ComparedModel {
-  Model& model;
+  const Model& model;
   const ModelView& view;
   const Texts& texts;
 };

@@ -4,11 +4,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "model/budget.h"
+
 namespace flab {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{256} << 20;  // states of one chunk of texts
-constexpr int64_t kBlock = 256;                      // columns a task
+constexpr int64_t kBlock = 256;  // columns a task
 
 }  // namespace
 
@@ -78,7 +79,7 @@ NeuronSums SumActivations(const Job& job, const Tensor& activations) {
   return sums;
 }
 
-std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const ModelView& view, const Texts& texts,
+std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const ModelView& view, const Texts& texts,
                                              const std::vector<NeuronMetric>& metrics) {
   const int64_t neurons = model.spec.ffn_width, n = static_cast<int64_t>(view.layers.size());
   std::vector<NeuronSums> sums(n, NeuronSums(neurons));
@@ -86,7 +87,7 @@ std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const Model
       std::any_of(metrics.begin(), metrics.end(), [](NeuronMetric metric) { return metric != NeuronMetric::kMagnitude; });
   if (needs_activations) {
     job.SetTotal(n * texts.tokens());
-    for (const Texts& chunk : Chunks(texts, std::max<int64_t>(1, kChunkBytes / (model.spec.width * 4)))) {
+    for (const Texts& chunk : Chunks(texts, PlanBudget(model, texts, model.spec.width * 4, "ranking neurons").chunk_tokens)) {
       Decoder decoder(job, model, chunk);
       Buffer<float> x(chunk.tokens() * model.spec.width);
       decoder.Embed(x.data());

@@ -25,12 +25,62 @@ static void Swiglu(const float* gate, const float* up, int64_t count, float* out
   }
 }
 
+static void AddMoments(const float* a, int64_t rows, int64_t stride, int64_t count, double* sum, double* sum_abs, double* sum_squares) {
+  typedef double Doubles __attribute__((vector_size(FLAB_LANES * 8)));
+  int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) {
+    Doubles sums{}, abs{}, squares{};
+    for (int64_t i = 0; i < rows; ++i) {
+      const Doubles value = __builtin_convertvector(Load(a + i * stride + j), Doubles);
+      sums += value;
+      abs += value < 0 ? -value : value;
+      squares += value * value;
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sum[j + lane] += sums[lane];
+      sum_abs[j + lane] += abs[lane];
+      sum_squares[j + lane] += squares[lane];
+    }
+  }
+  for (; j < count; ++j) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const double value = a[i * stride + j];
+      sum[j] += value;
+      sum_abs[j] += value < 0 ? -value : value;
+      sum_squares[j] += value * value;
+    }
+  }
+}
+
 static void Rotate(float* head, const float* cosine, const float* sine, int64_t half) {
-  for (int64_t i = 0; i < half; ++i) {
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const Floats x = Load(head + i), y = Load(head + i + half), c = Load(cosine + i), s = Load(sine + i);
+    Store(head + i, x * c - y * s);
+    Store(head + i + half, y * c + x * s);
+  }
+  for (; i < half; ++i) {
     const float x = head[i], y = head[i + half];
     head[i] = x * cosine[i] - y * sine[i];
     head[i + half] = y * cosine[i] + x * sine[i];
   }
+}
+
+static float Softmax(float* scores, int64_t begin, int64_t end, int64_t first, int64_t last, float scale) {
+  constexpr float kMasked = -3e38f;
+  for (int64_t j = begin; j < first; ++j) scores[j] = kMasked;
+  for (int64_t j = last + 1; j < end; ++j) scores[j] = kMasked;
+  Floats lane_max = Splat(kMasked);
+  for (int64_t j = begin; j < end; j += kLanes) lane_max = Max(lane_max, Load(scores + j));
+  const float max = MaxLane(lane_max);
+  Floats sums{};
+  for (int64_t j = begin; j < end; j += kLanes) {
+    const Floats x = Load(scores + j);
+    const Floats p = x == kMasked ? Floats{} : Exp((x - max) * scale);
+    sums += p;
+    Store(scores + j, p);
+  }
+  return SumLanes(sums);
 }
 
 // Round to nearest even; a NaN stays a NaN.

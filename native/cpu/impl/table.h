@@ -4,7 +4,6 @@
 
 #include "cpu/impl/vector.h"
 
-#include "cpu/impl/attention.h"
 #include "cpu/impl/divergence.h"
 #include "cpu/impl/elementwise.h"
 #include "cpu/impl/matmul.h"
@@ -20,11 +19,13 @@ const Kernels kKernels = {
     .tile_rows = FLAB_TILE_ROWS,
     .tile_f32 = TileF32,
     .tile_bf16 = nullptr,
+    .interleave = Interleave,
     .to_bf16 = ToBF16,
     .rms_norm = RmsNorm,
     .swiglu = Swiglu,
+    .add_moments = AddMoments,
     .rotate = Rotate,
-    .attend = Attend,
+    .softmax = Softmax,
     .divergence_tile = DivergenceTile,
     .log_sum_exp_tile = LogSumExpTile,
 };
