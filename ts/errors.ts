@@ -12,7 +12,7 @@
  * - `ERR_READ`, `ERR_WRITE`: the operating system refused (missing, disk full, read-only, permissions)
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
- * - `ERR_MEMORY`: a buffer could not be allocated
+ * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
  * - `ERR_ABORTED`: cancelled through an AbortSignal or Ctrl-C
  * - `ERR_NATIVE_LOAD`: the native addon could not be loaded
  * - `ERR_INTERNAL`: a defect of flab-pruner

@@ -5,13 +5,13 @@ import {runLine} from './harness.js';
 
 const choosing = [
 	'--corpus', '--corpus-field', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--eval', '--eval-field', '--eval-max-texts', '--eval-max-tokens', '--format', '--extension',
-	'--vocab', '--vocab-multiple', '--drop-layers', '--layer-metric', '--layer-search', '--positions', '--ffn-width', '--ffn-strategy', '--ffn-multiple', '--seed', '--compute', '--threads',
+	'--vocab', '--vocab-multiple', '--drop-layers', '--layer-metric', '--search, --layer-search', '--positions', '--ffn-width', '--ffn-strategy', '--ffn-multiple', '--seed', '--compute', '--threads', '--max-memory',
 ];
 const telling = ['--json', '--report', '--quiet', '-h, --help'];
 const options: Readonly<Record<string, readonly string[]>> = {
 	prune: [...choosing, '-o, --out', '--max-shard-size', '--force', '--no-verify', ...telling],
 	plan: [...choosing, '-o, --out', '--force', ...telling],
-	apply: ['--plan', '-o, --out', '--max-shard-size', '--force', '--no-verify', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--threads', ...telling],
+	apply: ['--plan', '-o, --out', '--max-shard-size', '--force', '--no-verify', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--threads', '--max-memory', ...telling],
 	inspect: ['--json', '-h, --help'],
 };
 
@@ -21,7 +21,7 @@ for (const [command, names] of Object.entries(options)) {
 		t.is(code, 0);
 		t.is(stderr, '');
 		t.false(loaded);
-		const listed = [...stdout.matchAll(/^ {2}((?:-\w, )?--[\w-]+)/gm)].map(match => match[1]!);
+		const listed = [...stdout.matchAll(/^ {2}((?:-\w, |--\w+, )?--[\w-]+)/gm)].map(match => match[1]!);
 		t.deepEqual([...listed].sort(), [...names].sort());
 		t.regex(stdout, new RegExp(`^Usage: flab-pruner ${command} MODEL \\[options\\]`));
 		t.regex(stdout, new RegExp(`\nExample:\n  flab-pruner ${command} `));

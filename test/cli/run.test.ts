@@ -28,7 +28,7 @@ test('every flag of prune reaches the API', async t => {
 		'prune', 'm', '-o', 'o', '--corpus', 'a', 'b', '--corpus-field', 'text', 'code', '--calibration', 'c', '--calibration-field', 'prompt', '--max-texts', '10', '--max-tokens', '20',
 		'--eval', 'e', '--eval-field', 'text', '--eval-max-texts', '30', '--eval-max-tokens', '40', '--format', 'jsonl', '--extension', '.py', '.js',
 		'--vocab', 'min-count:3', '--vocab-multiple', '128', '--drop-layers', '3,7', '--layer-metric', 'bi', '--layer-search', 'one-shot', '--positions', 'all',
-		'--ffn-width', '0.9', '--ffn-strategy', 'wanda', '--ffn-multiple', '32', '--seed', '5', '--compute', 'f32', '--threads', '2', '--max-shard-size', '2GiB', '--force', '--no-verify',
+		'--ffn-width', '0.9', '--ffn-strategy', 'wanda', '--ffn-multiple', '32', '--seed', '5', '--compute', 'f32', '--threads', '2', '--max-memory', '4GB', '--max-shard-size', '2GiB', '--force', '--no-verify',
 	]);
 	t.is(code, 0, stderr);
 	const files = {format: 'jsonl', extensions: ['.py', '.js']};
@@ -42,6 +42,7 @@ test('every flag of prune reaches the API', async t => {
 		ffn: {width: 0.9, strategy: 'wanda', multipleOf: 32, seed: 5, positions: 'all'},
 		compute: 'f32',
 		threads: 2,
+		maxMemory: 4_000_000_000,
 		out: 'o',
 		force: true,
 		verify: false,
@@ -59,8 +60,15 @@ test('none switches a part off', async t => {
 });
 
 test('every flag of apply reaches the API', async t => {
-	const {calls} = await runLine(['apply', 'm', '--plan', 'p.json', '--out', 'o', '--calibration', 'c', '--max-tokens', '9', '--threads', '1', '--max-shard-size', '1000']);
-	t.deepEqual(calls[0]?.slice(0, 2), ['apply', {model: 'm', plan: 'p.json', out: 'o', calibration: {paths: ['c'], maxTokens: 9}, threads: 1, verify: true, maxShardBytes: 1000}]);
+	const {calls} = await runLine(['apply', 'm', '--plan', 'p.json', '--out', 'o', '--calibration', 'c', '--max-tokens', '9', '--threads', '1', '--max-memory', '500MB', '--max-shard-size', '1000']);
+	t.deepEqual(calls[0]?.slice(0, 2), ['apply', {model: 'm', plan: 'p.json', out: 'o', calibration: {paths: ['c'], maxTokens: 9}, threads: 1, maxMemory: 500_000_000, verify: true, maxShardBytes: 1000}]);
+});
+
+test('--search is another name of --layer-search', async t => {
+	for (const flag of ['--search', '--layer-search']) {
+		const {calls} = await runLine([...pruneLine, '--calibration', 'd', '--drop-layers', '2', flag, 'racing']);
+		t.like(calls[0]?.[1], {layers: {drop: 2, search: 'racing'}});
+	}
 });
 
 test('prune ends with the table, apply too', async t => {
@@ -167,6 +175,8 @@ const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly s
 	[[...pruneLine, '--vocab', 'coverage:2'], ['--vocab: expected used, min-count:N, top:N, coverage:SHARE (above 0, at most 1) or none, got "coverage:2"']],
 	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--ffn-width', '64', '--positions', 'x'], ['--positions: expected one of last, all, got "x"']],
 	[[...pruneLine, '--format', 'xml', '--calibration', 'd'], ['--format: expected one of auto, jsonl, csv, parquet, text, got "xml"']],
+	[[...pruneLine, '--max-memory', '0'], ['--max-memory: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "0"']],
+	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--search', 'racing', '--layer-metric', 'bi'], ['--layer-metric: expected kl, the metric that the search \'racing\' needs, got "bi"']],
 	[[...pruneLine, '--report', 'r.txt', '--max-shard-size', 'big'], ['--max-shard-size: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "big"', '--report: expected a file name that ends in .json, .md, .html, got "r.txt"']],
 	[['prune', '--corpus', 'c', 'm'], ['missing required argument \'model\'']],
 	[[...pruneLine, '--nonsense'], ['unknown option \'--nonsense\'']],

@@ -68,3 +68,11 @@ export const examplePlan = (): Plan => ({
 	],
 	warnings: ['All calibration texts end in the same token'],
 });
+
+/** The same with a race for the layer. */
+export const racingPlan = (): Plan => {
+	const plan = examplePlan();
+	const layers = plan.layers!;
+	const steps = layers.steps.map(({dropped, scores}) => ({dropped, scores: scores.map((score, place) => ({...score, texts: [8, 1200, 1200, 64][place]!})), tokenLayers: 18_300_000, tokenLayersFull: 61_200_000}));
+	return {...plan, layers: {...layers, search: 'racing', steps}};
+};

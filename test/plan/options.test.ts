@@ -45,7 +45,7 @@ test('resolving twice changes nothing', t => {
 test('everything that is wrong is said at once, a line each', t => {
 	t.deepEqual(lines(t, () => resolvePruneOptions({
 		model: '', corpus: [], calibration: {maxTexts: 0}, evaluation: 7, vocabulary: {select: 'most'}, layers: {drop: 0, metric: 'x'},
-		ffn: {width: 1.5, seed: -1.5}, compute: 'f64', threads: 0, out: 3, force: 1, maxShardBytes: 0, verify: 'no', modle: 'm',
+		ffn: {width: 1.5, seed: -1.5}, compute: 'f64', threads: 0, maxMemory: 0.5, out: 3, force: 1, maxShardBytes: 0, verify: 'no', modle: 'm',
 	} as never)), [
 		'model: expected the folder of a checkpoint, got ""',
 		'corpus: expected a list of at least one path, got []',
@@ -59,6 +59,7 @@ test('everything that is wrong is said at once, a line each', t => {
 		'ffn.seed: expected a whole number of at least 0, got -1.5',
 		'compute: expected one of auto, f32, bf16, got "f64"',
 		'threads: expected a whole number of at least 1, got 0',
+		'maxMemory: expected a whole number of at least 1, got 0.5',
 		'out: expected a folder to write, got 3',
 		'force: expected true or false, got 1',
 		'maxShardBytes: expected a whole number of at least 1, got 0',
@@ -91,7 +92,8 @@ const complaints: readonly (readonly [what: string, options: unknown, line: stri
 	['an empty list of layers', {...base, layers: {drop: []}}, 'layers.drop: expected a number of layers of at least 1, or a list of layer indices, got []'],
 	['a layer of -1', {...base, layers: {drop: [1, -1]}}, 'layers.drop.1: expected a layer index from 0, got -1'],
 	['unknown positions', {...base, layers: {drop: 1, positions: 'first'}}, 'layers.positions: expected one of last, all, got "first"'],
-	['an unknown search', {...base, layers: {drop: 1, search: 'beam'}}, 'layers.search: expected one of greedy, one-shot, got "beam"'],
+	['an unknown search', {...base, layers: {drop: 1, search: 'beam'}}, 'layers.search: expected one of greedy, one-shot, racing, got "beam"'],
+	['a race by another metric', {...base, layers: {drop: 1, search: 'racing', metric: 'bi'}}, 'layers.metric: expected kl, the metric that the search \'racing\' needs, got "bi"'],
 	['layers to score without texts', {model: 'm', layers: {drop: 1}}, 'calibration: expected texts that layers are scored on, got undefined'],
 	['a width of 0', {...base, ffn: {width: 0}}, 'ffn.width: expected a whole number of neurons of at least 1, or a share above 0 and below 1, got 0'],
 	['a width that is not a number', {...base, ffn: {width: Number.NaN}}, 'ffn.width: expected a whole number of neurons of at least 1, or a share above 0 and below 1, got NaN'],
@@ -115,7 +117,13 @@ for (const options of [{layers: {drop: [1]}}, {ffn: {width: 64, strategy: 'top'}
 	});
 }
 
+test('a race is by the divergence, said or not', t => {
+	t.like(plan({...base, layers: {drop: 1, search: 'racing'}}).layers, {search: 'racing', metric: 'kl'});
+	t.notThrows(() => plan({...base, layers: {drop: 1, search: 'racing', metric: 'kl'}}));
+});
+
 test('apply takes a plan or the path of one', t => {
+	t.is(resolveApplyOptions({model: 'm', plan: 'p.json', out: 'o', maxMemory: 5e9}).maxMemory, 5e9);
 	t.is(resolveApplyOptions({model: 'm', plan: 'p.json', out: 'o'}).plan, 'p.json');
 	const value = {schemaVersion: 1} as never;
 	t.is(resolveApplyOptions({model: 'm', plan: value, out: 'o'}).plan, value);

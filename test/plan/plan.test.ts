@@ -3,10 +3,16 @@ import {checkPlan} from '../../ts/plan/belonging.js';
 import {resolvePruneOptions} from '../../ts/plan/options.js';
 import {checkedPlan, keepLists, parsePlan, planToJson, portableOptions} from '../../ts/plan/plan.js';
 import {measuredNumber, type Plan} from '../../ts/plan/schema.js';
-import {examplePlan} from './examplePlan.js';
+import {examplePlan, racingPlan} from './examplePlan.js';
 
 test('a plan survives being written and read', t => {
 	t.deepEqual(parsePlan(planToJson(examplePlan()), 'plan.json'), examplePlan());
+});
+
+test('a plan survives that says what a race took, and one that does not is read as well', t => {
+	const plan = racingPlan();
+	t.deepEqual(parsePlan(planToJson(plan), 'plan.json'), plan);
+	t.is(parsePlan(planToJson(examplePlan()), 'plan.json').layers!.steps[0]!.tokenLayers, undefined);
 });
 
 test('a plan without any part survives as well', t => {
@@ -100,8 +106,8 @@ test('keep-lists come out as they went in, absent where everything stays', t => 
 	t.deepEqual(keepLists({vocabulary: null, layers: null, ffn: null}), {});
 });
 
-test('the options in a plan name no folder, no output and no threads', t => {
-	const options = portableOptions(resolvePruneOptions({model: '/home/someone/tiny/', out: '/tmp/out', threads: 3, corpus: {paths: ['/data/a.jsonl', './b'], fields: ['text']}, calibration: '/data/c.jsonl', evaluation: 'd/e.jsonl'}));
+test('the options in a plan name no folder, no output, no threads and no memory', t => {
+	const options = portableOptions(resolvePruneOptions({model: '/home/someone/tiny/', out: '/tmp/out', threads: 3, maxMemory: 1e9, corpus: {paths: ['/data/a.jsonl', './b'], fields: ['text']}, calibration: '/data/c.jsonl', evaluation: 'd/e.jsonl'}));
 	t.deepEqual(options, {
 		model: 'tiny',
 		corpus: {paths: ['a.jsonl', 'b'], fields: ['text']},

@@ -1,10 +1,17 @@
 import test from 'ava';
-import {angularBlock, chooseLayer, oneShot} from '../../ts/plan/search.js';
+import {angularBlock, chooseLayer, chooseSurvivor, oneShot} from '../../ts/plan/search.js';
 
 test('the smallest score goes, ties to the lower place', t => {
 	t.is(chooseLayer(Float64Array.of(3, 1, 2)), 1);
 	t.is(chooseLayer(Float64Array.of(2, 1, 1)), 1);
 	t.is(chooseLayer(Float64Array.of(Infinity, Infinity, 7)), 2);
+});
+
+test('after a race the smallest score of the survivors goes, ties to the lower place', t => {
+	t.is(chooseSurvivor(Float64Array.of(3, 1, 2, 2), Uint32Array.of(0, 2, 3)), 2);
+	t.is(chooseSurvivor(Float64Array.of(Number.NaN, 1, 2), Uint32Array.of(2)), 2);
+	t.throws(() => chooseSurvivor(Float64Array.of(1, 2, Number.NaN), Uint32Array.of(2)), {code: 'ERR_BAD_DATA', message: 'Layer at place 2: expected a score, got NaN'});
+	t.throws(() => chooseSurvivor(Float64Array.of(1, 2), new Uint32Array()), {code: 'ERR_BAD_DATA'});
 });
 
 test('one-shot drops the smallest scores, smallest first', t => {

@@ -6,6 +6,7 @@ import {reportToMarkdown} from '../../ts/report/markdown.js';
 import {reportToJson} from '../../ts/report/report.js';
 import {reportTable} from '../../ts/report/table.js';
 import {reportToText} from '../../ts/report/text.js';
+import {racingPlan} from '../plan/examplePlan.js';
 import {exampleInspection} from './exampleInspection.js';
 import {exampleReport} from './exampleReport.js';
 
@@ -25,6 +26,17 @@ test('the terminal is told where the output is, what was saved and how it was ve
 	t.regex(text, /^written to \.\/pruned: 2 files, 196 MB; weights -27\.2 %, parameters -27\.1 %$/m);
 	t.regex(text, /^verified: logits within 3\.0e-7 of the masked original \(accepted: 1\.0e-5\) on 300 positions$/m);
 	t.regex(reportToText({...exampleReport(), verification: null}, 'x'), /^not verified$/m);
+});
+
+test('the work of the search is told where it was noted', t => {
+	const report = {...exampleReport(), plan: racingPlan()};
+	t.regex(reportToText(report, 'x'), /^search: racing, 18\.3 M of 61\.2 M token-layers \(29\.9 %\)$/m);
+	t.notRegex(reportToText(exampleReport(), 'x'), /token-layers/);
+	for (const text of [reportToMarkdown(report), reportToHtml(report)]) {
+		t.regex(text.replaceAll('\\', ''), /racing, kl, positions: last, 18\.3 M of 61\.2 M token-layers \(29\.9 %\)/);
+		t.regex(text, /texts( \||<)/);
+		t.true(text.includes('1,200'));
+	}
 });
 
 test('a report as JSON is read back as it was', t => {

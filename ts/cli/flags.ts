@@ -27,6 +27,7 @@ export type Flags = {
 	readonly seed?: string;
 	readonly compute?: string;
 	readonly threads?: string;
+	readonly maxMemory?: string;
 	readonly plan?: string;
 	readonly out?: string;
 	readonly maxShardSize?: string;
@@ -63,7 +64,7 @@ export const addPruningFlags = (command: Command): Command => command
 	.optionsGroup('Layers:')
 	.option('--drop-layers <layers>', 'how many layers to drop ("4"), or which, counted from 0 ("3,7"; a list has a comma, so layer 3 alone is "3,"), or none (default: none)')
 	.option('--layer-metric <name>', `what layers are judged by: ${choices(layerMetrics)} (default: ${defaults.layers.metric})`)
-	.option('--layer-search <name>', `score again after every layer, or only once: ${choices(layerSearches)} (default: ${defaults.layers.search})`)
+	.option('--search, --layer-search <name>', `score again after every layer, only once, or again with candidates that can't win given up early (for the metric kl): ${choices(layerSearches)} (default: ${defaults.layers.search})`)
 	.option('--positions <which>', `tokens of each text at which the KL divergence is taken: ${choices(positionChoices)} (default: ${defaults.layers.positions})`)
 	.optionsGroup('FFN:')
 	.option('--ffn-width <width>', 'neurons to keep in every layer (8960), or a share below 1 (0.9, rounded to the nearest multiple), or none (default: none)')
@@ -73,10 +74,11 @@ export const addPruningFlags = (command: Command): Command => command
 	.optionsGroup('Computation:')
 	.option('--compute <dtype>', `dtype of the products: ${choices(computeChoices)} (default: auto, bf16 for bf16 weights, else f32)`);
 
-/** How many threads compute. */
-export const addThreadFlag = (command: Command): Command => command
+/** What the computation may take. */
+export const addResourceFlags = (command: Command): Command => command
 	.optionsGroup('Computation:')
-	.option('--threads <n>', 'threads (default: as many as the machine grants)');
+	.option('--threads <n>', 'threads (default: as many as the machine grants)')
+	.option('--max-memory <size>', 'memory of its own that the process may take, such as 4GB, 500MB or 2GiB; mapped weights aside, which the system takes back when it needs to (default: no limit)');
 
 /** How a checkpoint is written. */
 export const addOutputFlags = (command: Command): Command => command

@@ -15,19 +15,21 @@ export const planOptions = (model: string, flags: Flags): Readonly<Record<string
 	layers: member('drop', read(flags.dropLayers, parseDrop), {metric: flags.layerMetric, search: flags.layerSearch}, flags.positions),
 	ffn: member('width', read(flags.ffnWidth, parseWidth), {strategy: flags.ffnStrategy, multipleOf: number(flags.ffnMultiple), seed: number(flags.seed)}, flags.positions),
 	compute: flags.compute,
-	threads: number(flags.threads),
+	...resources(flags),
 });
 
 /** The options that say how a checkpoint is written. */
 export const outputOptions = ({out, force, verify, maxShardSize}: Flags): Readonly<Record<string, unknown>> =>
 	given({out, force, verify, maxShardBytes: read(maxShardSize, parseSize)});
 
+const resources = ({threads, maxMemory}: Flags): Readonly<Record<string, unknown>> => ({threads: number(threads), maxMemory: read(maxMemory, parseSize)});
+
 /** The options of `apply`. */
 export const applyOptions = (model: string, flags: Flags): Readonly<Record<string, unknown>> => given({
 	model,
 	plan: flags.plan,
 	calibration: source(flags.calibration, flags.calibrationField, flags, {maxTexts: number(flags.maxTexts), maxTokens: number(flags.maxTokens)}),
-	threads: number(flags.threads),
+	...resources(flags),
 	...outputOptions(flags),
 });
 
@@ -68,6 +70,8 @@ type FlagWords = {readonly flag: string; readonly expected?: string; readonly ra
 
 const vocabularyWords: FlagWords = {flag: '--vocab', expected: 'used, min-count:N, top:N, coverage:SHARE (above 0, at most 1) or none', raw: 'vocab'};
 
+const sizeForms = 'a size of at least 1 byte, such as 5GB, 500MB or 2GiB';
+
 // How the command line calls what the API calls otherwise. The longest path that a complaint's path begins with counts.
 const flagWords: Readonly<Record<string, FlagWords>> = {
 	'': {flag: 'options', expected: 'something to prune (--corpus or --vocab, --drop-layers, --ffn-width)'},
@@ -98,9 +102,10 @@ const flagWords: Readonly<Record<string, FlagWords>> = {
 	'ffn.positions': {flag: '--positions'},
 	compute: {flag: '--compute'},
 	threads: {flag: '--threads'},
+	maxMemory: {flag: '--max-memory', expected: sizeForms, raw: 'maxMemory'},
 	plan: {flag: '--plan'},
 	out: {flag: '--out'},
-	maxShardBytes: {flag: '--max-shard-size', expected: 'a size of at least 1 byte, such as 5GB, 500MB or 2GiB', raw: 'maxShardSize'},
+	maxShardBytes: {flag: '--max-shard-size', expected: sizeForms, raw: 'maxShardSize'},
 };
 
 const flagLine = (complaint: Complaint, flags: Flags): string => {

@@ -4,7 +4,7 @@ import {defaults} from '../plan/choices.js';
 import {generator} from '../report/generator.js';
 import type {Context} from './context.js';
 import {exitCodeHelp, exitCodes} from './exit-codes.js';
-import {addOutputFlags, addPruningFlags, addTellingFlags, addTextFlags, addThreadFlag, type Flags} from './flags.js';
+import {addOutputFlags, addPruningFlags, addTellingFlags, addTextFlags, addResourceFlags, type Flags} from './flags.js';
 import {tellError} from './messages.js';
 
 /**
@@ -54,7 +54,7 @@ const folder = 'folder of a checkpoint: config.json, safetensors, tokenizer file
 
 const addPrune = (root: Command, context: Context): void => {
 	const command = root.command('prune').description('Chooses what to remove, writes the smaller checkpoint and verifies it.').argument('<model>', folder);
-	addTellingFlags(addThreadFlag(addPruningFlags(addTextFlags(addOutputFlags(command)))));
+	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(addOutputFlags(command)))));
 	finish(command, 'flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4 --ffn-width 0.9', async (model, flags) =>
 		(await import('./commands.js')).prune(model, flags, context));
 };
@@ -64,7 +64,7 @@ const addPlan = (root: Command, context: Context): void => {
 	command.optionsGroup('Output:')
 		.option('-o, --out <file>', 'file to write the plan to (default: standard output)')
 		.option('--force', 'replace the file if it exists (default: refuse)');
-	addTellingFlags(addThreadFlag(addPruningFlags(addTextFlags(command))));
+	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(command))));
 	finish(command, 'flab-pruner plan ./model --out plan.json --calibration prompts.jsonl --drop-layers 4', async (model, flags) =>
 		(await import('./commands.js')).plan(model, flags, context));
 };
@@ -77,7 +77,7 @@ const addApply = (root: Command, context: Context): void => {
 		.option('--calibration-field <name...>', 'fields of a record that hold its text (default: found by their names)')
 		.option('--max-texts <n>', `texts to take, at most (default: ${defaults.calibration.maxTexts})`)
 		.option('--max-tokens <n>', `tokens of a text to take, at most (default: ${defaults.calibration.maxTokens})`);
-	addTellingFlags(addThreadFlag(command));
+	addTellingFlags(addResourceFlags(command));
 	finish(command, 'flab-pruner apply ./model --plan plan.json --out ./pruned', async (model, flags) =>
 		(await import('./commands.js')).apply(model, flags, context));
 };

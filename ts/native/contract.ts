@@ -125,6 +125,8 @@ export type ScoreLayersInput = {
 	readonly candidates: boolean;
 	/** Also compute each candidate's next-token loss (needs the LM head on every position). */
 	readonly losses: boolean;
+	/** Drop candidates early that a paired confidence bound says cannot have the smallest divergence. Default false. */
+	readonly racing?: boolean;
 };
 
 /** Indices are places in the view's list of layers (n of them). */
@@ -139,8 +141,14 @@ export type LayerScores = {
 	readonly blockInfluenceLast: Float64Array;
 	/** [n+1, n+1] mean angular distance (arccos of the cosine, divided by pi) at the last token between the input of layer a and the input of layer b; row n is the output of the last layer. Symmetric. (Gromov et al., arXiv 2403.17887) */
 	readonly angular: Float64Array;
+	/** [n] texts that each candidate was measured on; all of them without racing. */
+	readonly texts: Uint32Array;
+	/** Places, ascending, of the candidates that are still in the race at the end; all without racing. */
+	readonly survivors: Uint32Array;
 	/** Token-layer passes that were computed. */
 	readonly tokenLayers: number;
+	/** Those that all candidates on all texts take, without anything that an earlier call left behind. */
+	readonly tokenLayersGreedy: number;
 };
 
 export type MeasureInput = {
@@ -242,6 +250,11 @@ export type Native = {
 	openModel(model: NativeModel): ModelHandle;
 	/** Threads of loops that start from now on, at most `threads`; 0 lifts the limit. For the whole process. */
 	limitThreads(threads: number): void;
+	/**
+	 * Memory of the process's own, mapped weights aside, that jobs started from now on stay below, in bytes; 0 lifts the limit.
+	 * For the whole process. A job that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
+	 */
+	limitMemory(bytes: number): void;
 
 	// progress: token-layers
 	scoreLayers(input: ScoreLayersInput, onProgress?: JobProgress): Job<LayerScores>;

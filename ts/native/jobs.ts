@@ -57,7 +57,7 @@ const asFlabError = (error: unknown, signal?: AbortSignal): unknown => {
 	}
 
 	if (code === 'ERR_MEMORY') {
-		return new FlabError('ERR_MEMORY', `Out of memory: ${message}`, {hint: 'Use fewer or shorter calibration texts.', cause: error});
+		return new FlabError('ERR_MEMORY', `Not enough memory: ${message}`, {hint: 'Pass a larger maxMemory (--max-memory) if there is one, or use fewer or shorter calibration texts.', cause: error});
 	}
 
 	if ((errorCodes as readonly string[]).includes(code ?? '')) {

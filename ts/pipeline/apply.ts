@@ -13,7 +13,7 @@ import type {Control} from '../progress.js';
 import type {Output, Report} from '../report/report.js';
 import {createClock, peakBytes} from './clock.js';
 import type {Clock} from './clock.js';
-import {describeSource, limitThreads, openSource} from './source.js';
+import {describeSource, limitResources, openSource} from './source.js';
 import type {Source} from './source.js';
 import {verifyOutput} from './verify.js';
 import {writeCheckpoint} from './write.js';
@@ -30,7 +30,7 @@ export const apply = async (options: ApplyOptions, control: Control = {}): Promi
 	const resolved = resolveApplyOptions(options);
 	const clock = createClock();
 	const plan = await readPlan(resolved.plan);
-	limitThreads(resolved.threads);
+	limitResources(resolved);
 	const source = await openSource(resolved.model);
 	const {out, force, model, calibration} = resolved;
 	const inputs = [...(typeof resolved.plan === 'string' ? [resolved.plan] : []), ...calibration?.paths ?? []];

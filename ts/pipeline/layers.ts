@@ -4,14 +4,14 @@ import type {LayerMetric} from '../plan/choices.js';
 import type {LayerOptions} from '../plan/options.js';
 import {measuredNumber} from '../plan/schema.js';
 import type {LayerPlan, LayerStep} from '../plan/schema.js';
-import {angularBlock, chooseLayer, oneShot} from '../plan/search.js';
+import {angularBlock, chooseLayer, chooseSurvivor, oneShot} from '../plan/search.js';
 import {resolveDrop} from '../plan/sizes.js';
 import type {Control} from '../progress.js';
 import type {Session} from './session.js';
 
 /**
- * Chooses the layers that go (method.md section 2): those listed, or by scores, one at a time (`greedy`) or all at once
- * (`one-shot`; with the metric `angular`, a block of neighbours). `texts` may be absent when the layers are listed.
+ * Chooses the layers that go (method.md section 2): those listed, or by scores, one at a time (`greedy`, `racing`) or all at
+ * once (`one-shot`; with the metric `angular`, a block of neighbours). `texts` may be absent when the layers are listed.
  */
 export const chooseLayers = async (session: Session, options: LayerOptions, texts: PackedTexts | undefined, control: Control): Promise<LayerPlan> => {
 	const {layers} = session.source.layout.spec;
@@ -22,14 +22,19 @@ export const chooseLayers = async (session: Session, options: LayerOptions, text
 
 	const steps: LayerStep[] = [];
 	const dropped: number[] = [];
-	const perStep = options.search === 'greedy' ? 1 : count;
+	const perStep = options.search === 'one-shot' ? count : 1;
 	while (dropped.length < count) {
 		const kept = keptLayers(layers, dropped);
 		const detail = `step ${steps.length + 1} of ${Math.ceil(count / perStep)}`;
 		const scores = await scoreLayers(session, {kept, options, texts: texts!, detail}, control);
 		const costs = costsOf[options.metric](scores, perStep);
-		const places = choosePlaces(options.metric, costs, scores, perStep);
-		steps.push({dropped: places.map(place => kept[place]!), scores: [...kept].map((layer, place) => layerScore(layer, place, costs, scores, perStep))});
+		const places = options.search === 'racing' ? [chooseSurvivor(costs, scores.survivors)] : choosePlaces(options.metric, costs, scores, perStep);
+		steps.push({
+			dropped: places.map(place => kept[place]!),
+			scores: [...kept].map((layer, place) => ({...layerScore(layer, place, costs, scores, perStep), ...options.search === 'racing' && {texts: scores.texts[place]!}})),
+			tokenLayers: scores.tokenLayers,
+			tokenLayersFull: scores.tokenLayersGreedy,
+		});
 		dropped.push(...places.map(place => kept[place]!));
 	}
 
@@ -49,9 +54,9 @@ const layerPlan = (before: number, dropped: readonly number[], rest: Pick<LayerP
 type Scoring = {readonly kept: Uint32Array; readonly options: LayerOptions; readonly texts: PackedTexts; readonly detail: string};
 
 const scoreLayers = async ({native, model, tokens}: Session, {kept, options, texts, detail}: Scoring, {signal, onProgress}: Control): Promise<LayerScores> => {
-	const {metric, positions} = options;
+	const {metric, positions, search} = options;
 	const candidates = metric === 'kl' || metric === 'perplexity';
-	const input = {model, view: {layers: kept, tokens}, texts, positions, candidates, losses: metric === 'perplexity'};
+	const input = {model, view: {layers: kept, tokens}, texts, positions, candidates, losses: metric === 'perplexity', racing: search === 'racing'};
 	return runJob(progress => native.scoreLayers(input, progress), {
 		signal,
 		onProgress: onProgress && ((done, total) => {

@@ -16,7 +16,7 @@ import {chooseLayers, keptLayers} from './layers.js';
 import {chooseNeurons, needsTexts} from './neurons.js';
 import {describeSample, originalReader, prunedReader, readSample} from './samples.js';
 import type {Reader} from './samples.js';
-import {describeSource, limitThreads, openSource, resolveCompute} from './source.js';
+import {describeSource, limitResources, openSource, resolveCompute} from './source.js';
 import type {Source} from './source.js';
 import {measureStages} from './stages.js';
 import {chooseVocabulary} from './vocabulary.js';
@@ -32,7 +32,7 @@ import type {ChosenVocabulary} from './vocabulary.js';
 export const plan = async (options: PlanOptions, control: Control = {}): Promise<Plan> => {
 	checkControl(control);
 	const resolved = resolvePlanOptions(options);
-	limitThreads(resolved.threads);
+	limitResources(resolved);
 	return makePlan(await openSource(resolved.model), resolved, createClock(), control);
 };
 

@@ -5,7 +5,7 @@ import type {Report} from '../report/report.js';
 import {carryOut, withOutput} from './apply.js';
 import {createClock} from './clock.js';
 import {makePlan} from './plan.js';
-import {limitThreads, openSource} from './source.js';
+import {limitResources, openSource} from './source.js';
 
 /**
  * Makes a checkpoint smaller: searches what to cut (`plan`), carries it out and verifies it (`apply`).
@@ -17,14 +17,15 @@ import {limitThreads, openSource} from './source.js';
 export const prune = async (options: PruneOptions, control: Control = {}): Promise<Report> => {
 	checkControl(control);
 	const resolved = resolvePruneOptions(options);
-	const {model, threads, out, force, maxShardBytes, verify, ...planOptions} = resolved;
+	const {out, force, maxShardBytes, verify, ...planOptions} = resolved;
+	const {model} = resolved;
 	const clock = createClock();
-	limitThreads(threads);
+	limitResources(resolved);
 	const source = await openSource(model);
 	// Before the search: a path that can't be written to is not found out after an hour.
 	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
 	return withOutput({out, force, model, inputs}, async output => {
-		const plan = await makePlan(source, {model, threads, ...planOptions}, clock, control);
+		const plan = await makePlan(source, planOptions, clock, control);
 		return carryOut({source, plan, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
 	});
 };

@@ -25,9 +25,11 @@ export type Source = {
 	readonly model: (compute: 'f32' | 'bf16') => ModelHandle;
 };
 
-/** Limits the process's pool to `threads` from now on; without a number, lifts the limit. */
-export const limitThreads = (threads: number | undefined): void => {
-	loadNative().limitThreads(threads ?? 0);
+/** Limits what the process takes from now on, threads of the pool and bytes of memory; without a number, lifts the limit. */
+export const limitResources = ({threads, maxMemory}: {readonly threads?: number; readonly maxMemory?: number}): void => {
+	const native = loadNative();
+	native.limitThreads(threads ?? 0);
+	native.limitMemory(maxMemory ?? 0);
 };
 
 /** Opens a checkpoint folder. */

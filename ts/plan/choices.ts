@@ -11,8 +11,8 @@ export type SelectionKind = (typeof vocabularySelections)[number];
 export const layerMetrics = ['kl', 'bi', 'bi-last', 'angular', 'perplexity'] as const;
 export type LayerMetric = (typeof layerMetrics)[number];
 
-/** `greedy`: score again after every dropped layer; `one-shot`: score once. */
-export const layerSearches = ['greedy', 'one-shot'] as const;
+/** `greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy, with candidates that can't win given up early. */
+export const layerSearches = ['greedy', 'one-shot', 'racing'] as const;
 export type LayerSearch = (typeof layerSearches)[number];
 
 export const positionChoices = ['last', 'all'] as const;

@@ -98,6 +98,8 @@ const planShape = {
 	...choiceShape,
 	/** Threads of the decoder. Without it: as many as the machine grants. */
 	threads: whole(1).optional(),
+	/** Bytes of memory that the process may take for itself, mapped weights aside. Without it: no limit. */
+	maxMemory: whole(1).optional(),
 };
 
 const outputShape = {
@@ -136,6 +138,7 @@ export const applyOptionsSchema = z.strictObject({
 	/** Texts that the output is verified on. Without it: a fixed sample of token ids. */
 	calibration: choiceShape.calibration,
 	threads: planShape.threads,
+	maxMemory: planShape.maxMemory,
 	...outputShape,
 }, 'an object with model, plan and out');
 

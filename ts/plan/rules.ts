@@ -14,7 +14,7 @@ export const brokenRules = (options: unknown): readonly BrokenRule[] => {
 		return [];
 	}
 
-	return [...nothingToPrune(options), ...vocabularyRules(options), ...calibrationRules(options)];
+	return [...nothingToPrune(options), ...vocabularyRules(options), ...layerRules(options), ...calibrationRules(options)];
 };
 
 const nothingToPrune = ({corpus, vocabulary, layers, ffn}: Options): readonly BrokenRule[] => {
@@ -39,6 +39,12 @@ const vocabularyRules = ({corpus, calibration, vocabulary}: Options): readonly B
 			.map(([other, name]) => ({path: ['vocabulary', name], expected: `no number: only the selection '${other}' takes one`})),
 	];
 };
+
+// Only the divergence is a mean over texts that can be compared text by text while it is measured.
+const layerRules = ({layers}: Options): readonly BrokenRule[] =>
+	isRecord(layers) && layers['search'] === 'racing' && layers['metric'] !== undefined && layers['metric'] !== 'kl'
+		? [{path: ['layers', 'metric'], expected: 'kl, the metric that the search \'racing\' needs'}]
+		: [];
 
 const measuredStrategies: ReadonlySet<unknown> = new Set(['activation', 'wanda', 'fluctuation', 'auto']);
 

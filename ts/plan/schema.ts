@@ -1,5 +1,5 @@
 import {z} from 'zod';
-import {layerMetrics, neuronStrategies, positionChoices, vocabularySelections} from './choices.js';
+import {layerMetrics, layerSearches, neuronStrategies, positionChoices, vocabularySelections} from './choices.js';
 import {finite, flag, measured, oneOf, text, texts, whole} from './fields.js';
 import {choiceShape} from './optionSchemas.js';
 
@@ -77,6 +77,8 @@ const layerScore = object({
 	blockInfluenceLast: measured().optional(),
 	/** Angular distance of the layer's input and output, or of the block that begins here when blocks are dropped. */
 	angular: measured().optional(),
+	/** Texts that score and divergence were measured on; absent where they are all of them. */
+	texts: whole(1).optional(),
 });
 
 const layers = object({
@@ -89,9 +91,16 @@ const layers = object({
 	/** null when the layers were listed. */
 	metric: oneOf(layerMetrics).nullable(),
 	positions: oneOf(positionChoices).nullable(),
-	search: oneOf(['greedy', 'one-shot', 'list']),
+	search: oneOf([...layerSearches, 'list']),
 	/** Each scoring, with the layers dropped because of it. */
-	steps: list(object({dropped: list(whole(0)), scores: list(layerScore)})),
+	steps: list(object({
+		dropped: list(whole(0)),
+		scores: list(layerScore),
+		/** Passes of a token through a layer that the scoring took. */
+		tokenLayers: whole(0).optional(),
+		/** Those that every candidate on every text takes. */
+		tokenLayersFull: whole(0).optional(),
+	})),
 });
 
 const ffn = object({

@@ -8,6 +8,15 @@ export const chooseLayer = (scores: Float64Array): number => {
 	return scores.reduce((best, score, place) => score < scores[best]! ? place : best, 0);
 };
 
+/**
+ * Place of the layer to drop after a race: the smallest score among the survivors, ties to the lower place. The others' scores are means of
+ * fewer texts, which may be lower than a survivor's mean of all.
+ *
+ * @throws as `chooseLayer`
+ */
+export const chooseSurvivor = (scores: Float64Array, survivors: Uint32Array): number =>
+	chooseLayer(scores.map((score, place) => survivors.includes(place) ? score : Number.POSITIVE_INFINITY));
+
 /** Places of the `count` layers with the smallest scores, smallest first, ties to the lower place. @throws as `chooseLayer`, and ERR_BAD_ARGUMENT if no layer would be left */
 export const oneShot = (scores: Float64Array, count: number): readonly number[] => {
 	checkScores(scores);

@@ -1,6 +1,7 @@
 import type {FfnPlan, LayerPlan, LayerScore, Plan, VocabularyPlan} from '../plan/schema.js';
 import {formatBytes, formatChange, formatCount, formatDuration, formatInteger, formatShare, formatSmall, missing} from './numbers.js';
 import type {Output, Reportable, Verification} from './report.js';
+import {searchWork} from './search.js';
 import {stageTable, type Table} from './table.js';
 
 /** A part of a report, before it becomes Markdown or HTML: plain texts, not escaped. */
@@ -70,21 +71,26 @@ const scoreColumns = {
 	angular: 'angular distance',
 } as const satisfies Partial<Record<keyof LayerScore, string>>;
 
-const layersSection = ({before, after, dropped, metric, positions, search, steps}: LayerPlan): Section => ({
+const layersSection = (layers: LayerPlan): Section => ({
 	title: 'Layers',
 	facts: [
-		['layers', `${before} to ${after}`],
-		['dropped, in this order', dropped.join(', ') || 'none'],
-		['search', [search, metric, positions && `positions: ${positions}`].filter(Boolean).join(', ')],
+		['layers', `${layers.before} to ${layers.after}`],
+		['dropped, in this order', layers.dropped.join(', ') || 'none'],
+		['search', [layers.search, layers.metric, layers.positions && `positions: ${layers.positions}`, searchWork(layers)].filter(Boolean).join(', ')],
 	],
-	tables: steps.filter(({scores}) => scores.length > 0).map((step, place) => stepTable(step.scores, step.dropped, place)),
+	tables: layers.steps.filter(({scores}) => scores.length > 0).map((step, place) => stepTable(step.scores, step.dropped, place)),
 });
 
 const stepTable = (scores: readonly LayerScore[], dropped: readonly number[], place: number): Table => {
 	const columns = (Object.keys(scoreColumns) as (keyof typeof scoreColumns)[]).filter(name => scores.some(score => score[name] !== undefined));
+	const races = scores.some(({texts}) => texts !== undefined);
 	return {
-		head: [`step ${place + 1}: layer`, ...columns.map(name => scoreColumns[name])],
-		rows: scores.map(score => [`${score.layer}${dropped.includes(score.layer) ? ' (dropped)' : ''}`, ...columns.map(name => formatSmall(score[name]))]),
+		head: [`step ${place + 1}: layer`, ...columns.map(name => scoreColumns[name]), ...(races ? ['texts'] : [])],
+		rows: scores.map(score => [
+			`${score.layer}${dropped.includes(score.layer) ? ' (dropped)' : ''}`,
+			...columns.map(name => formatSmall(score[name])),
+			...(races ? [optionalInteger(score.texts)] : []),
+		]),
 	};
 };
 
