@@ -11,7 +11,10 @@ namespace generic { extern const Kernels kKernels; }
 #ifdef __x86_64__
 namespace avx2 { extern const Kernels kKernels; }
 namespace avx512 { extern const Kernels kKernels; }
-namespace avx512bf16 { extern decltype(Kernels::tile_bf16) const kTileBF16; }
+namespace avx512bf16 {
+extern decltype(Kernels::tile_bf16) const kTileBF16;
+extern decltype(Kernels::to_bf16) const kToBF16;
+}  // namespace avx512bf16
 #endif
 
 namespace {
@@ -26,6 +29,7 @@ Kernels Choose() {
   Kernels with_bf16 = avx512::kKernels;
   with_bf16.name = "avx512bf16";
   with_bf16.tile_bf16 = avx512bf16::kTileBF16;
+  with_bf16.to_bf16 = avx512bf16::kToBF16;
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

@@ -45,6 +45,7 @@ struct Kernels {
   // out[k * count + i] = rows[i][k]: rows of items of 4 bytes, at any alignment, in the order that a product reads.
   void (*interleave)(const uint32_t* const* rows, int64_t count, int64_t items, uint32_t* out);
 
+  // Rounds to nearest even; a NaN stays a NaN. With tile_bf16, numbers below 2^-126 may become zero: its product takes them so.
   void (*to_bf16)(const float* in, int64_t count, uint16_t* out);
 
   // out = in / sqrt(mean(in^2) + eps) * weight

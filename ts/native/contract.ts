@@ -127,6 +127,11 @@ export type ScoreLayersInput = {
 	readonly losses: boolean;
 	/** Drop candidates early that a paired confidence bound says cannot have the smallest divergence. Default false. */
 	readonly racing?: boolean;
+	/**
+	 * Keep, in temporary files, what the next call on this model can begin with if it has the same texts and only lost layers: states before
+	 * a layer that is likely to go, and the reference's. A call without it lets go of them. Default false.
+	 */
+	readonly keep?: boolean;
 };
 
 /** Indices are places in the view's list of layers (n of them). */

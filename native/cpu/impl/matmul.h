@@ -12,6 +12,8 @@ static inline void TileColumns(int64_t depth, const float* a, const float* b, fl
   Floats sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
+    __builtin_prefetch(c + i * c_stride, 1);
+    __builtin_prefetch(c + i * c_stride + kVectors * kLanes - 1, 1);
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) sum[i][j] = accumulate ? Load(c + i * c_stride + j * kLanes) : Floats{};
   }
