@@ -35,6 +35,14 @@ std::shared_ptr<MappedFile> MappedFile::Open(const std::string& path) {
   return std::shared_ptr<MappedFile>(new MappedFile(path, static_cast<std::byte*>(data), bytes));
 }
 
+void MappedFile::Release(const std::byte* begin, int64_t bytes) const {
+  if (writable_ || bytes <= 0) return;
+  // Whole pages around the bytes: neighbours that are still needed are read again.
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page, end = reinterpret_cast<uintptr_t>(begin) + bytes;
+  madvise(reinterpret_cast<void*>(first), (end - first + page - 1) / page * page, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) munmap(data_, bytes_);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,7 +17,19 @@ class MappedFile {
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
 
-  std::byte* data() const { return data_; }
+  // The bytes, for reading.
+  const std::byte* data() const { return data_; }
+
+  // The bytes, for whoever may write to them. From then on Release keeps everything.
+  std::byte* Writable() const {
+    writable_ = true;
+    return data_;
+  }
+
+  // Gives the memory of these bytes back to the system; they come from the file again when they are read. A mapped file counts as the
+  // process's resident memory as far as it was read, so whoever reads much of one releases what it is done with.
+  void Release(const std::byte* begin, int64_t bytes) const;
+
   int64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
@@ -26,6 +40,7 @@ class MappedFile {
   std::string path_;
   std::byte* data_;
   int64_t bytes_;
+  mutable std::atomic<bool> writable_{false};
 };
 
 }  // namespace flab

@@ -87,6 +87,7 @@ Tensor ReadWeight(const Napi::Object& parent, const char* role, int64_t rows, in
   }
   tensor.data = file->data() + begin;
   tensor.owner = file;
+  tensor.file = file.get();
   return tensor;
 }
 
@@ -195,7 +196,7 @@ Napi::Value MappedFileObject::View(const Napi::CallbackInfo& info) {
   if (begin == end) return Napi::ArrayBuffer::New(env, 0);
   auto* owner = new std::shared_ptr<MappedFile>(file_);
   return Napi::ArrayBuffer::New(
-      env, file_->data() + begin, end - begin, [](Napi::Env, void*, std::shared_ptr<MappedFile>* kept) { delete kept; }, owner);
+      env, file_->Writable() + begin, end - begin, [](Napi::Env, void*, std::shared_ptr<MappedFile>* kept) { delete kept; }, owner);
 }
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model) {

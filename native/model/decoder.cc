@@ -97,6 +97,7 @@ void Decoder::Embed(float* x) const {
   for (int64_t t = 0; t < tokens(); ++t) {
     Widen(model_.embedding, static_cast<int64_t>(texts_.ids[texts_.offsets[0] + t]) * width, width, x + t * width);
   }
+  Release(model_.embedding);
 }
 
 void Decoder::RunLayer(int64_t index, float* x, int64_t states, const LayerOptions& options) {

@@ -59,6 +59,7 @@ void ForEachLogits(const Job& job, const Model& model, std::span<const uint32_t>
       consume({task * block_rows, count, column, columns, logits, kHeadColumns});
     });
     std::swap(current, next);
+    Release(model.head, tokens[column], tokens[column + columns - 1] + 1 - tokens[column]);
   }
 }
 

@@ -25,7 +25,9 @@ std::vector<float> StackBiases(std::initializer_list<std::pair<const Tensor*, in
 std::vector<float> OptionalFloats(const Tensor& tensor) { return tensor ? ToFloats(tensor) : std::vector<float>(); }
 
 PackedMatrix PackAll(const Job& job, const Model& model, std::initializer_list<const Tensor*> tensors) {
-  return Pack(job, model.format, std::span(tensors.begin(), tensors.size()));
+  PackedMatrix packed = Pack(job, model.format, std::span(tensors.begin(), tensors.size()));
+  for (const Tensor* tensor : tensors) Release(*tensor);
+  return packed;
 }
 
 }  // namespace

@@ -63,13 +63,14 @@ void Add(const Comparison& part, Comparison& total) {
 
 }  // namespace
 
-void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, float* out,
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, float* out,
                  int64_t stride) {
   Decoder decoder(job, model, chunk);
   Buffer<float> x(chunk.tokens() * model.spec.width);
   decoder.Embed(x.data());
   for (size_t i = 0; i < view.layers.size(); ++i) {
-    decoder.RunLayer(view.layers[i], x.data(), 1, {.neurons = view.neurons.empty() ? nullptr : &view.neurons[i]});
+    decoder.RunLayer(view.layers[i], x.data(), 1,
+                     {.neurons = view.neurons.empty() ? nullptr : &view.neurons[i], .last_only = last_only && i + 1 == view.layers.size()});
   }
   decoder.FinalNorm(x.data(), rows, out, stride);
 }
@@ -84,14 +85,15 @@ HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& toke
   const std::vector<int32_t> columns = ColumnsOf(tokens, model.spec.vocabulary);
   const ModelView whole = WholeModel(model);
   HeadSums sums(states - 1);
+  const bool last_only = kind == PositionKind::kLast && !losses;
   const Budget budget = PlanBudget(model, texts, (states + 1) * width * 4, "measuring");
   for (const Texts& chunk : Chunks(texts, budget.chunk_tokens)) {
     const std::vector<Position> positions = PositionsOf(chunk, kind, losses, columns);
     const std::vector<int64_t> rows = RowsOf(positions);
     Buffer<float> hidden(static_cast<int64_t>(rows.size()) * states * width);
-    FinalHidden(job, model, whole, chunk, rows, hidden.data(), states * width);
+    FinalHidden(job, model, whole, chunk, rows, last_only, hidden.data(), states * width);
     for (int64_t i = 1; i < states; ++i) {
-      FinalHidden(job, model, candidates[i - 1], chunk, rows, hidden.data() + i * width, states * width);
+      FinalHidden(job, model, candidates[i - 1], chunk, rows, last_only, hidden.data() + i * width, states * width);
     }
     const int64_t count = static_cast<int64_t>(positions.size()), piece = std::max<int64_t>(1, budget.head_rows / states);
     for (int64_t first = 0; first < count; first += piece) {
@@ -108,7 +110,7 @@ std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, c
   const std::vector<int64_t> rows = RowsOf(positions);
   std::vector<float> logits(rows.size() * vocabulary);
   Buffer<float> hidden(static_cast<int64_t>(rows.size()) * width);
-  FinalHidden(job, model, view, texts, rows, hidden.data(), width);
+  FinalHidden(job, model, view, texts, rows, kind == PositionKind::kLast, hidden.data(), width);
   FillLogits(job, model, view.tokens, hidden.data(), static_cast<int64_t>(rows.size()), logits.data());
   return logits;
 }
@@ -126,8 +128,8 @@ Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b) {
     std::vector<int64_t> all(rows);
     std::iota(all.begin(), all.end(), 0);
     Buffer<float> hidden_a(rows * a.model.spec.width), hidden_b(rows * b.model.spec.width);
-    FinalHidden(job, a.model, a.view, chunks_a[c], all, hidden_a.data(), a.model.spec.width);
-    FinalHidden(job, b.model, b.view, chunks_b[c], all, hidden_b.data(), b.model.spec.width);
+    FinalHidden(job, a.model, a.view, chunks_a[c], all, false, hidden_a.data(), a.model.spec.width);
+    FinalHidden(job, b.model, b.view, chunks_b[c], all, false, hidden_b.data(), b.model.spec.width);
     for (int64_t first = 0; first < rows; first += piece) {
       const int64_t count = std::min(piece, rows - first);
       FillLogits(job, a.model, a.view.tokens, hidden_a.data() + first * a.model.spec.width, count, left.Reserve(count * vocabulary));

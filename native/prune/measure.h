@@ -14,8 +14,8 @@ namespace flab {
 HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses);
 
-// The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride].
-void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, float* out,
+// The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride]. last_only: `rows` are last rows of texts.
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, float* out,
                  int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.

@@ -107,6 +107,7 @@ std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const
                                             : ScoreByActivations(metrics[m], sums[i], down_squares);
       scores[m].insert(scores[m].end(), layer.begin(), layer.end());
     }
+    for (const Tensor* tensor : {&weights.gate, &weights.up, &weights.down}) Release(*tensor);
   }
   return scores;
 }

@@ -12,7 +12,7 @@ namespace {
 // The first batch: enough texts for a first idea of how differences vary.
 constexpr int64_t kFirstTexts = 8;
 // A candidate goes only after this many.
-constexpr int64_t kLeastTexts = 16;
+constexpr int64_t kLeastTexts = 8;
 // Chance that the best candidate of a race is lost.
 constexpr double kRisk = 0.01;
 
