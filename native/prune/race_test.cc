@@ -158,7 +158,7 @@ TEST("a race finds the layer that the whole scoring finds, on fewer token-layers
 
 TEST("a race on too few texts to judge by is the whole scoring") {
   const auto model = TheWide().Open();
-  const SomeTexts texts = ManyTexts(9);
+  const SomeTexts texts = ManyTexts(7);
   Job job, slow;
   const LayerScores race = RaceLayers(job, *model, WholeOf(kWide), texts.texts(), PositionKind::kAll);
   const LayerScores whole = ScoreLayers(slow, *model, WholeOf(kWide), texts.texts(), {.positions = PositionKind::kAll});
