@@ -34,7 +34,7 @@ export const parseFlags = (argv, environment = process.env) => {
 		.option('--peers', 'time what people would run instead; needs a Python with torch and transformers')
 		.option('--python <path>', 'that Python (default: $PYTHON, else python3)')
 		.option('--runs <n>', 'runs of a case, at most', whole, 15)
-		.option('--seconds <s>', 'time a case may take, without preparation; it is run twice in any case, or once if that took longer', positive, 10)
+		.option('--seconds <s>', 'time a case may take, without preparation; it is run twice in any case, but once only if a single run takes longer', positive, 10)
 		.option('--threads <n>', 'threads of both sides (default: as many as the machine grants)', whole)
 		.option('--json <file>', 'where the results are written', 'build/bench.json')
 		.exitOverride()

@@ -56,10 +56,14 @@ const prepare = async flags => {
 };
 
 const timeCase = async (one, flags, {servers, limits}) => {
-	const {sides, close} = await one.open(servers);
-	const result = compare((await runInTurns(sides, flags)).map(side => summarise(side)), one, limits);
-	await close();
-	return result;
+	try {
+		const {sides, close} = await one.open(servers);
+		const result = compare((await runInTurns(sides, flags)).map(side => summarise(side)), one, limits);
+		await close();
+		return result;
+	} catch (error) {
+		throw new Error(`${one.name}: ${error.message}`, {cause: error});
+	}
 };
 
 /** Times the cases one after the other; `results` grows with each. */

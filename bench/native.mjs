@@ -49,18 +49,19 @@ export const openCore = ({core, ours, peers}, {name, theirs, without}) => {
 // Whoever is next has to have the processors, and everyone begins on processors that have rested.
 const spinMs = 50;
 
-/** A side that also tells how busy the machine was while it ran; not the first time, when operands are made. */
-const side = (name, ask, restMs) => {
-	let seen = false;
-	return {
-		name,
-		async run() {
-			const before = busySeconds();
-			const answer = await ask();
-			const busy = seen ? {machineSeconds: busySeconds() - before} : {};
-			seen = true;
-			await sleep(restMs);
-			return {...answer, ...busy};
-		},
-	};
-};
+/** A side that also tells how busy the machine was while it ran. `ask` is answered without seconds when operands were made. */
+const side = (name, ask, restMs) => ({
+	name,
+	async prepare() {
+		const answer = await ask();
+		await sleep(restMs);
+		return answer;
+	},
+	async run() {
+		const before = busySeconds();
+		const answer = await ask();
+		const machineSeconds = busySeconds() - before;
+		await sleep(restMs);
+		return {...answer, machineSeconds};
+	},
+});

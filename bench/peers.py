@@ -6,7 +6,9 @@ Started by `npm run bench -- --peers`; lines of JSON in and out:
     in   {"threads": 2, "models": [...]}      the models' shapes as flab_bench lists them
     out  {"versions": {...}, "peers": {...}}  by the beginning of cases' names, their peers as "kind: form"; a kind's best counts
     in   {"case": NAME, "peer": NAME}         again and again
-    out  {"seconds": 0.1, ...}                what one run took; or {"error": TEXT} where this peer can't run here
+    out  {"prepared": true}                   the first time for a case and peer, which is warm now
+    out  {"seconds": 0.1, ...}                after that: what one run took
+    out  {"error": TEXT}                      where this peer can't run here
 
 Operands are made once for a case and shared by its peers; another case lets go of them first.
 """
@@ -198,10 +200,13 @@ def neurons_in_forward(shape):
     fast = compiled(add)
 
     def run(add):
-        hooks = [
-            layer.mlp.down_proj.register_forward_pre_hook(lambda _, inputs, sums=sums: add(sums, inputs[0]) and None)
-            for layer, sums in zip(model.model.layers, squares)
-        ]
+        def gather(sums):
+            def hook(_, inputs):
+                add(sums, inputs[0])
+
+            return hook
+
+        hooks = [layer.mlp.down_proj.register_forward_pre_hook(gather(sums)) for layer, sums in zip(model.model.layers, squares)]
         model.model(ids, use_cache=False)
         for hook in hooks:
             hook.remove()
@@ -267,29 +272,27 @@ def reset_peak():
 
 class Cases:
     def __init__(self):
-        self.prepared, self.runs, self.seen = None, {}, set()
+        self.prepared, self.runs, self.warm = None, {}, set()
 
-    def prepare(self, case):
-        if case == self.prepared:
-            return
-        self.prepared, self.runs, self.seen = None, {}, set()
-        torch._dynamo.reset()
-        gc.collect()
-        beginning = next(beginning for beginning in BUILDERS if case.startswith(beginning + "/"))
-        self.runs = BUILDERS[beginning](case[len(beginning) + 1 :])
-        self.prepared = case
-        reset_peak()
-
-    def run(self, case, peer):
-        self.prepare(case)
+    def ask(self, case, peer):
+        if case != self.prepared:
+            self.prepared, self.runs, self.warm = None, {}, set()
+            torch._dynamo.reset()
+            gc.collect()
+            beginning = next(beginning for beginning in BUILDERS if case.startswith(beginning + "/"))
+            self.runs = BUILDERS[beginning](case[len(beginning) + 1 :])
+            self.prepared = case
+            reset_peak()
         run = self.runs[peer]
-        if peer.startswith("compiled") and peer not in self.seen:
-            run()  # compiles
-        self.seen.add(peer)
+        parts = getattr(run, "parts", 1)
+        if peer not in self.warm:
+            if parts == 1:
+                run()  # compiles, and allocates what is kept
+            self.warm.add(peer)
+            return {"prepared": True}
         cpu, start = time.process_time(), time.perf_counter()
         run()
         answer = {"seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu, "peakBytes": peak_bytes()}
-        parts = getattr(run, "parts", 1)
         if parts > 1:
             answer.update(scale=parts, note=f"estimated from 1 of {parts} candidates")
         return answer
@@ -327,7 +330,7 @@ def main():
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            answer(cases.run(asked["case"], asked["peer"]))
+            answer(cases.ask(asked["case"], asked["peer"]))
         except Exception as error:
             answer({"error": f"{type(error).__name__}: {error}"[:500]})
 

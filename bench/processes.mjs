@@ -12,7 +12,7 @@ let ending = false;
 
 /**
  * Starts a program in a process group of its own: Ctrl-C in a terminal reaches only the benchmark, which ends the whole group,
- * compilers started by compilers too. `ended` rejects, with what was said on stderr, unless the program ends with 0.
+ * compilers started by compilers too. `ended` rejects, with what it said on stderr and what else was heard, unless it ends with 0.
  */
 const start = (what, command, args, {environment = {}, ...options}) => {
 	if (ending) {
@@ -22,9 +22,11 @@ const start = (what, command, args, {environment = {}, ...options}) => {
 	const child = spawn(command, args, {...options, env: {...process.env, ...environment}, detached: true});
 	children.add(child);
 	let said = '';
-	child.stderr?.on('data', chunk => {
+	const hear = chunk => {
 		said = (said + chunk).slice(-4000);
-	});
+	};
+
+	child.stderr.on('data', hear);
 	const ended = new Promise((resolve, reject) => {
 		child.once('error', error => {
 			children.delete(child);
@@ -41,10 +43,10 @@ const start = (what, command, args, {environment = {}, ...options}) => {
 		});
 	});
 	ended.catch(() => {});
-	return {child, ended};
+	return {child, ended, hear};
 };
 
-/** A program that could not be started or did not end well; `code` is its exit code, `said` the end of what it wrote to stderr. */
+/** A program that could not be started or did not end well; `code` is its exit code, `said` the end of what it said. */
 export class ProcessError extends Error {
 	constructor(message, code, said) {
 		super(message);
@@ -55,7 +57,9 @@ export class ProcessError extends Error {
 
 /** Runs a program to its end; what it writes to file 3 is the result. */
 export const run = async (what, command, args, options = {}) => {
-	const {child, ended} = start(what, command, args, {...options, stdio: ['ignore', 'ignore', 'pipe', 'pipe']});
+	const {child, ended, hear} = start(what, command, args, {...options, stdio: ['ignore', 'pipe', 'pipe', 'pipe']});
+	// Some programs complain on stdout.
+	child.stdout.on('data', hear);
 	let result = '';
 	child.stdio[3].on('data', chunk => {
 		result += chunk;

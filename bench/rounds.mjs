@@ -1,49 +1,45 @@
 // Runs in turns: ours, theirs, ours, theirs. A machine that slows down or is busy for a while then slows both.
 //
-// A side is {name, run}; a run's answer is {seconds} and whatever else is known: `scale` (the whole takes that many times
-// as long), peakBytes, cpuSeconds and machineSeconds (of the side's processors, of all of the machine's), bytes, note, error.
+// A side is {name, prepare, run}; a run's answer is {seconds} and whatever else is known: `scale` (the whole takes that many times
+// as long), peakBytes, cpuSeconds and machineSeconds (of the side's processors, of all of the machine's), bytes, note. An answer of
+// either with an `error` means that the side can't run: it is not asked again.
 
 /**
- * The answers of each side, in the order of its runs. The first round warms up and is not counted, unless it alone took longer
- * than `seconds`: then it is the only one. Otherwise there are two rounds or more, until there are `runs` or `seconds` are over.
- * A side that answers with an error is not asked again.
+ * The answers of each side, in the order of its runs. The first round warms up and is not counted, unless someone's run alone
+ * took longer than `seconds`: then it is the only round. Otherwise there are two or more, until there are `runs` or `seconds` are
+ * over.
  */
 export const runInTurns = async (sides, {runs, seconds}) => {
-	const failed = new Map();
-	const round = async () => {
-		const answers = [];
-		for (const side of sides) {
-			if (!failed.has(side)) {
-				const answer = await side.run();
-				answers.push([side, answer]);
-				if (answer.error !== undefined) {
-					failed.set(side, answer.error);
-				}
+	const errors = new Map();
+	const askAll = async ask => {
+		const answers = new Map();
+		for (const side of sides.filter(side => !errors.has(side))) {
+			const answer = await ask(side);
+			if (answer?.error === undefined) {
+				answers.set(side, answer);
+			} else {
+				errors.set(side, answer.error);
 			}
 		}
 
-		return answers.filter(([side]) => !failed.has(side));
+		return answers;
 	};
 
-	const warmUp = await round();
-	let rounds = [];
-	let spent = duration(warmUp);
-	if (spent > seconds) {
-		rounds = [warmUp];
-	} else {
-		for (spent = 0; rounds.length < runs && (rounds.length < 2 || spent < seconds); spent += duration(rounds.at(-1))) {
+	await askAll(async side => side.prepare?.());
+	const round = async () => askAll(async side => side.run());
+	let rounds = [await round()];
+	if (Math.max(...durations(rounds[0])) <= seconds) {
+		rounds = [];
+		for (let spent = 0; rounds.length < runs && (rounds.length < 2 || spent < seconds);) {
 			rounds.push(await round());
+			spent += durations(rounds.at(-1)).reduce((sum, duration) => sum + duration, 0);
 		}
 	}
 
-	return sides.map(side => ({
-		name: side.name,
-		error: failed.get(side),
-		answers: failed.has(side) ? [] : rounds.flatMap(answers => answers.filter(([which]) => which === side).map(([, answer]) => answer)),
-	}));
+	return sides.map(side => ({name: side.name, error: errors.get(side), answers: errors.has(side) ? [] : rounds.map(answers => answers.get(side))}));
 };
 
-const duration = answers => answers.reduce((sum, [, {seconds}]) => sum + seconds, 0);
+const durations = answers => [...answers.values()].map(({seconds}) => seconds);
 
 export const median = values => {
 	const sorted = [...values].sort((a, b) => a - b);
@@ -69,8 +65,9 @@ export const summarise = ({name, error, answers}) => {
 		...(last.peakBytes > 0 ? {peakBytes: Math.max(...answers.map(({peakBytes}) => peakBytes))} : {}),
 		...(last.bytes === undefined ? {} : {bytes: last.bytes}),
 		...(last.note === undefined ? {} : {note: last.note}),
-		// Processors that were busy with something else meanwhile; not from a few hundredths of a second, which systems count coarsely.
-		...(last.machineSeconds !== undefined && sum('seconds') > 0.5 ? {otherCores: Math.max(0, (sum('machineSeconds') - sum('cpuSeconds')) / sum('seconds'))} : {}),
+		// Processors that it kept busy; and that something else did, unless in too short a time for how coarsely systems count.
+		...(last.cpuSeconds > 0 ? {cores: sum('cpuSeconds') / sum('seconds')} : {}),
+		...(last.machineSeconds !== undefined && sum('seconds') > 0.3 ? {otherCores: Math.max(0, (sum('machineSeconds') - sum('cpuSeconds')) / sum('seconds'))} : {}),
 	};
 };
 

@@ -2,9 +2,10 @@
 //
 //   flab_bench [part of a name]   runs the cases, one line of text each
 //   flab_bench --list             a line of JSON on this build and the models of the cases, then one a case
-//   flab_bench --serve            reads names from stdin; answers each with what one run took, as JSON: seconds on the clock
-//                                 and of all processors, and the largest resident memory since the operands were ready.
-//                                 The same name again runs the same operation again; another name lets go of its memory first.
+//   flab_bench --serve            reads names from stdin; answers with JSON. A name that is not that of the line before lets go
+//                                 of the former case's memory and makes this one's operands; the same name again runs the
+//                                 operation and tells the seconds on the clock and of all processors, and the largest
+//                                 resident memory since the operands were ready.
 
 #include <algorithm>
 #include <chrono>
@@ -69,11 +70,13 @@ void Serve(const std::vector<Case>& cases) {
       run = found->prepare();
       prepared = name;
       ResetPeak();
+      std::printf("{\"prepared\": true}\n");
+    } else {
+      const std::clock_t start = std::clock();
+      const double seconds = Seconds(run);
+      const double cpu_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+      std::printf("{\"seconds\": %.9f, \"cpuSeconds\": %.6f, \"peakBytes\": %.0f}\n", seconds, cpu_seconds, PeakBytes());
     }
-    const std::clock_t start = std::clock();
-    const double seconds = Seconds(run);
-    const double cpu_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    std::printf("{\"seconds\": %.9f, \"cpuSeconds\": %.6f, \"peakBytes\": %.0f}\n", seconds, cpu_seconds, PeakBytes());
     std::fflush(stdout);
   }
 }
