@@ -166,4 +166,20 @@ void AddModels(std::vector<Case>& cases) {
   AddSweeps(cases);
 }
 
+std::string ModelsAsJson() {
+  std::string json;
+  for (const Shape& s : kShapes) {
+    json += std::string(json.empty() ? "[" : ", ") + "{\"name\": \"" + s.name + "\"";
+    const auto add = [&](const char* key, int64_t value) { json += std::string(", \"") + key + "\": " + std::to_string(value); };
+    add("width", s.width);
+    add("layers", s.layers);
+    add("queryHeads", s.query_heads);
+    add("kvHeads", s.kv_heads);
+    add("ffnWidth", s.ffn_width);
+    add("vocabulary", s.vocabulary);
+    json += "}";
+  }
+  return json + "]";
+}
+
 }  // namespace flab::bench
