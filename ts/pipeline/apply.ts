@@ -8,15 +8,16 @@ import {checkPlan} from '../plan/belonging.js';
 import {checkControl, resolveApplyOptions} from '../plan/options.js';
 import type {ApplyOptions, ResolvedApplyOptions, ResolvedSampleSource} from '../plan/options.js';
 import {checkedPlan, keepLists, parsePlan} from '../plan/plan.js';
-import type {Plan} from '../plan/schema.js';
+import type {Plan, PlanSource} from '../plan/schema.js';
 import type {Control} from '../progress.js';
 import type {Output, Report} from '../report/report.js';
 import {createClock, peakBytes} from './clock.js';
 import type {Clock} from './clock.js';
+import {withHashes} from './hashes.js';
 import {describeSource, limitResources, openSource} from './source.js';
 import type {Source} from './source.js';
 import {verifyOutput} from './verify.js';
-import {writeCheckpoint} from './write.js';
+import {writeOthers, writeWeights} from './write.js';
 
 /**
  * Carries out a plan: writes the smaller checkpoint, reopens and verifies it, and puts it at `out`. Until then nothing is
@@ -34,16 +35,30 @@ export const apply = async (options: ApplyOptions, control: Control = {}): Promi
 	const source = await openSource(resolved.model);
 	const {out, force, model, calibration} = resolved;
 	const inputs = [...(typeof resolved.plan === 'string' ? [resolved.plan] : []), ...calibration?.paths ?? []];
-	return withOutput({out, force, model, inputs}, async output => {
-		checkPlan(plan, await clock.time('hash', async () => describeSource(source, control)));
-		return carryOut({...resolved, source, plan, output, clock}, control);
-	});
+	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {
+		const described = describeSource(source);
+		// What another checkpoint mostly differs in is seen before anything is written; the hashes, before anything is published.
+		checkPlan(plan, {...described, files: assumedFiles(plan, hashes.sizes)});
+		const complete = async (): Promise<Plan> => {
+			checkPlan(plan, {...described, files: await hashes.wait()});
+			return plan;
+		};
+
+		return carryOut({...resolved, source, plan, complete, output, clock}, control);
+	}));
 };
+
+// Files of these sizes, as long as their content is not known: that which the plan expects.
+const assumedFiles = ({source: {files}}: Plan, sizes: Readonly<Record<string, number>>): PlanSource['files'] =>
+	Object.fromEntries(Object.entries(sizes).map(([name, bytes]) => [name, {bytes, sha256: files[name]?.sha256 ?? ''}]));
 
 /** What carrying out a plan takes. */
 export type CarryOut = {
 	readonly source: Source;
+	/** Says what is written; its files may be missing. */
 	readonly plan: Plan;
+	/** Waits for the plan that the output gets. @throws ERR_BAD_PLAN if it is for another checkpoint */
+	readonly complete: () => Promise<Plan>;
 	readonly output: PendingOutput;
 	readonly clock: Clock;
 	readonly maxShardBytes: number;
@@ -53,8 +68,10 @@ export type CarryOut = {
 };
 
 /** Writes, verifies and publishes. */
-export const carryOut = async ({source, plan, output, clock, maxShardBytes, verify, calibration}: CarryOut, control: Control): Promise<Report> => {
-	const warnings = await clock.time('write', async () => writeCheckpoint(source, plan, output.folder, maxShardBytes, control));
+export const carryOut = async ({source, plan: chosen, complete, output, clock, maxShardBytes, verify, calibration}: CarryOut, control: Control): Promise<Report> => {
+	const index = await clock.time('write', async () => writeWeights(source, chosen, output.folder, maxShardBytes, control));
+	const plan = await clock.time('hash', complete);
+	const warnings = await clock.time('write', async () => writeOthers(source, plan, output.folder, index, control));
 	const verification = verify ? await clock.time('verify', async () => verifyOutput(source, plan, output.folder, calibration, control)) : null;
 	const written = await describeOutput(source, plan, output.folder, maxShardBytes);
 	throwIfAborted(control.signal);

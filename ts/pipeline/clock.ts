@@ -2,14 +2,14 @@ import type {Timing} from '../report/report.js';
 
 /** Measures the parts of a run. */
 export type Clock = {
-	readonly timings: Timing[];
-	/** Runs a part and notes how long it took. */
+	readonly timings: readonly Timing[];
+	/** Runs a part and notes how long it took, in addition to what is noted of its phase. */
 	readonly time: <Result>(phase: string, work: () => Promise<Result>) => Promise<Result>;
 };
 
 /** A clock that has measured nothing yet. */
 export const createClock = (): Clock => {
-	const timings: Timing[] = [];
+	const timings: Array<{readonly phase: string; durationMs: number}> = [];
 	return {
 		timings,
 		time: async (phase, work) => {
@@ -17,7 +17,11 @@ export const createClock = (): Clock => {
 			try {
 				return await work();
 			} finally {
-				timings.push({phase, durationMs: Math.round(performance.now() - begin)});
+				const noted = timings.find(timing => timing.phase === phase) ?? {phase, durationMs: 0};
+				noted.durationMs += Math.round(performance.now() - begin);
+				if (!timings.includes(noted)) {
+					timings.push(noted);
+				}
 			}
 		},
 	};

@@ -5,13 +5,14 @@ import {checkControl, resolvePlanOptions} from '../plan/options.js';
 import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
 import {checkedPlan, portableOptions} from '../plan/plan.js';
 import {planSchemaVersion} from '../plan/schema.js';
-import type {Plan} from '../plan/schema.js';
+import type {Plan, PlanSource} from '../plan/schema.js';
 import type {Control} from '../progress.js';
 import {generator} from '../report/generator.js';
 import {readTokenizer} from '../tokenizer/files.js';
 import type {TokenizerFiles} from '../tokenizer/files.js';
 import {createClock} from './clock.js';
 import type {Clock} from './clock.js';
+import {withHashes} from './hashes.js';
 import {chooseLayers, keptLayers} from './layers.js';
 import {chooseNeurons, needsTexts} from './neurons.js';
 import {describeSample, originalReader, prunedReader, readSample} from './samples.js';
@@ -33,15 +34,21 @@ export const plan = async (options: PlanOptions, control: Control = {}): Promise
 	checkControl(control);
 	const resolved = resolvePlanOptions(options);
 	limitResources(resolved);
-	return makePlan(await openSource(resolved.model), resolved, createClock(), control);
+	const source = await openSource(resolved.model);
+	return withHashes(source, resolved.threads, control, async (hashes, control) => {
+		const made = await makePlan(source, resolved, createClock(), control);
+		return withFiles(made, await hashes.wait());
+	});
 };
 
-/** `plan` for a checkpoint that is open. */
+/** A plan with the files that it is for. */
+export const withFiles = (plan: Plan, files: PlanSource['files']): Plan => ({...plan, source: {...plan.source, files}});
+
+/** `plan` for a checkpoint that is open, without its files: they may still be hashed. */
 export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control): Promise<Plan> => {
 	checkTexts(options);
 	const {time} = clock;
 	const {vocabulary: vocabularyOptions, layers: layerOptions, ffn: ffnOptions} = options;
-	const described = await time('hash', async () => describeSource(source, control));
 	const tokenizer = options.vocabulary || options.calibration || options.evaluation ? await readTokenizer(source.checkpoint.dir) : undefined;
 
 	const chosen = vocabularyOptions
@@ -60,7 +67,7 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	return checkedPlan({
 		schemaVersion: planSchemaVersion,
 		generator: generator(),
-		source: described,
+		source: {...describeSource(source), files: {}},
 		data: {
 			...chosen && {corpus: chosen.corpus},
 			...calibration && {calibration: describeSample(calibration)},

@@ -4,7 +4,8 @@ import type {Control} from '../progress.js';
 import type {Report} from '../report/report.js';
 import {carryOut, withOutput} from './apply.js';
 import {createClock} from './clock.js';
-import {makePlan} from './plan.js';
+import {withHashes} from './hashes.js';
+import {makePlan, withFiles} from './plan.js';
 import {limitResources, openSource} from './source.js';
 
 /**
@@ -24,8 +25,9 @@ export const prune = async (options: PruneOptions, control: Control = {}): Promi
 	const source = await openSource(model);
 	// Before the search: a path that can't be written to is not found out after an hour.
 	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
-	return withOutput({out, force, model, inputs}, async output => {
+	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {
 		const plan = await makePlan(source, planOptions, clock, control);
-		return carryOut({source, plan, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
-	});
+		const complete = async () => withFiles(plan, await hashes.wait());
+		return carryOut({source, plan, complete, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
+	}));
 };

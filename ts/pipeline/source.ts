@@ -1,10 +1,5 @@
-import {createHash} from 'node:crypto';
-import {createReadStream} from 'node:fs';
-import {stat} from 'node:fs/promises';
-import {basename, join} from 'node:path';
 import {readCheckpoint} from '../checkpoint/read.js';
 import type {CheckpointFiles} from '../checkpoint/read.js';
-import {fileError, throwIfAborted} from '../errors.js';
 import {layoutOf} from '../families/layout.js';
 import type {ModelLayout} from '../families/layout.js';
 import {nativeModel} from '../families/nativeModel.js';
@@ -12,7 +7,6 @@ import type {MappedFile, ModelHandle, Native} from '../native/contract.js';
 import {guarded, mapFile} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
 import type {PlanSource} from '../plan/schema.js';
-import type {Control} from '../progress.js';
 
 /** A checkpoint whose files are read and understood, and its weights mapped. */
 export type Source = {
@@ -31,6 +25,9 @@ export const limitResources = ({threads, maxMemory}: {readonly threads?: number;
 	native.limitThreads(threads ?? 0);
 	native.limitMemory(maxMemory ?? 0);
 };
+
+/** Threads for work outside the addon: as many as its pool may take. */
+export const threadsFor = ({native}: Source, threads: number | undefined): number => Math.min(native.threads, threads ?? native.threads);
 
 /** Opens a checkpoint folder. */
 export const openSource = async (dir: string): Promise<Source> => {
@@ -68,56 +65,11 @@ export const dtypesOf = ({tensors}: ModelLayout): readonly string[] => {
 	return [...bytes].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([dtype]) => dtype);
 };
 
-/** What a plan says about the checkpoint that it is for: sizes, and the SHA-256 of every file that it depends on. */
-export const describeSource = async ({checkpoint, layout}: Source, {signal, onProgress}: Control): Promise<PlanSource> => {
-	const {dir, shards, sideFiles} = checkpoint;
-	const names = ['config.json', ...sideFiles.tokenizer.filter(name => name === 'tokenizer.json'), ...shards.map(({path}) => basename(path))];
-	const sizes = await Promise.all(names.map(async name => sizeOf(join(dir, name))));
-	const total = sizes.reduce((sum, size) => sum + size, 0);
-	const files: Record<string, {bytes: number; sha256: string}> = {};
-	let before = 0;
-	for (const [place, name] of names.entries()) {
-		const sha256 = await hashFile(join(dir, name), signal, done => {
-			onProgress?.({phase: 'hash', done: before + done, total, unit: 'bytes'});
-		});
-		files[name] = {bytes: sizes[place]!, sha256};
-		before += sizes[place]!;
-	}
-
+/** What a plan says about the checkpoint that it is for, but for its files. */
+export const describeSource = ({layout}: Source): Omit<PlanSource, 'files'> => {
 	const {layers, width, ffnWidth, vocabulary, queryHeads, kvHeads, headWidth} = layout.spec;
 	return {
 		family: layout.family.name,
 		config: {layers, width, ffnWidth, vocabulary, queryHeads, kvHeads, headWidth, tied: layout.tied, dtypes: [...dtypesOf(layout)]},
-		files,
 	};
 };
-
-const sizeOf = async (path: string): Promise<number> => {
-	try {
-		return (await stat(path)).size;
-	} catch (cause) {
-		throw fileError('read', path, cause);
-	}
-};
-
-const hashFile = async (path: string, signal: AbortSignal | undefined, onBytes: (done: number) => void): Promise<string> => {
-	const hash = createHash('sha256');
-	let done = 0;
-	for await (const chunk of chunksOf(path)) {
-		throwIfAborted(signal);
-		hash.update(chunk);
-		done += chunk.length;
-		onBytes(done);
-	}
-
-	return hash.digest('hex');
-};
-
-// Its own function, so that only errors of reading become errors of the file.
-async function * chunksOf(path: string): AsyncGenerator<Buffer> {
-	try {
-		yield * createReadStream(path, {highWaterMark: 1 << 20}) as AsyncIterable<Buffer>;
-	} catch (cause) {
-		throw fileError('read', path, cause);
-	}
-}

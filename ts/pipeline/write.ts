@@ -22,13 +22,12 @@ import type {Source} from './source.js';
 export const planFile = 'flab-pruner.json';
 
 /**
- * Writes the pruned checkpoint into an empty folder: weights sliced straight from the mapped source, configs and tokenizer
- * rewritten, everything else that belongs to the model carried over. Returns what had to be given up, as sentences.
+ * Writes everything but the weights into the folder of a pruned checkpoint: configs and tokenizer rewritten, the plan, `index`
+ * of the weights, and what else belongs to the model as it is. Returns what had to be given up, as sentences.
  */
-export const writeCheckpoint = async (source: Source, plan: Plan, folder: string, maxShardBytes: number, control: Control): Promise<readonly string[]> => {
+export const writeOthers = async (source: Source, plan: Plan, folder: string, index: JsonObject | undefined, control: Control): Promise<readonly string[]> => {
 	const keep = keepLists(plan);
 	const texts = new Map<string, string>();
-	const index = await writeWeights(source, plan, folder, maxShardBytes, control);
 	if (index) {
 		texts.set('model.safetensors.index.json', formatJson(index));
 	}
@@ -70,7 +69,8 @@ const prunedTokenizer = async ({checkpoint, layout}: Source, keep: Uint32Array):
 	return rewriteTokenizer(files, keep);
 };
 
-const writeWeights = async ({checkpoint, layout, native, map}: Source, plan: Plan, folder: string, maxShardBytes: number, {signal, onProgress}: Control): Promise<JsonObject | undefined> => {
+/** Writes the weights of a pruned checkpoint into an empty folder, sliced straight from the mapped source. Returns their index, where they are in several files. */
+export const writeWeights = async ({checkpoint, layout, native, map}: Source, plan: Plan, folder: string, maxShardBytes: number, {signal, onProgress}: Control): Promise<JsonObject | undefined> => {
 	const {shards, index} = planOutput({checkpoint, layout, keep: keepLists(plan), maxShardBytes});
 	const files = shards.map(({file, header, tensors}) => ({
 		path: join(folder, file),
