@@ -65,6 +65,25 @@ Napi::Value LimitMemoryBytes(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  const OwnedTexts texts = ReadTexts(input.Get("texts"), *model);
+  const std::string operation = input.Get("operation").ToString();
+  const int64_t candidates = input.Get("candidates").ToNumber().Int64Value();
+  int64_t bytes = 0;
+  if (operation == "scoreLayers") {
+    bytes = LeastScoreLayersBytes(*model, texts.texts(), candidates);
+  } else if (operation == "measure" || operation == "rankNeurons") {
+    bytes = LeastMeasureBytes(*model, texts.texts(), candidates);
+  } else if (operation == "compare") {
+    bytes = LeastCompareBytes(*model, texts.texts());
+  } else {
+    throw Error("ERR_BAD_ARGUMENT", "operation: expected scoreLayers, measure, rankNeurons or compare, got " + operation);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
 Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
@@ -340,6 +359,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("openModel", Guarded<OpenModel>);
   define("limitThreads", Guarded<LimitThreads>);
   define("limitMemory", Guarded<LimitMemoryBytes>);
+  define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);
   define("rankNeurons", Guarded<StartRankNeurons>);

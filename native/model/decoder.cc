@@ -10,9 +10,6 @@
 namespace flab {
 namespace {
 
-// Rows of a batch: enough blocks for all threads to end at about the same time, few enough for a shared cache.
-constexpr int64_t kBatchRows = 4096;
-
 // Reused from call to call by each thread.
 struct Scratch {
   PackedRows inputs, activations;
@@ -74,8 +71,8 @@ int64_t BlocksOf(const Kernels& kernels, int64_t rows) {
 
 }  // namespace
 
-Decoder::Decoder(Job& job, const Model& model, const Texts& texts)
-    : job_(job), model_(model), texts_(texts), qkv_width_(model_.spec.query_width() + 2 * model_.spec.kv_width()) {
+Decoder::Decoder(Job& job, const Model& model, const Texts& texts, int64_t batch_rows)
+    : job_(job), model_(model), texts_(texts), qkv_width_(model_.spec.query_width() + 2 * model_.spec.kv_width()), batch_rows_(batch_rows) {
   const ModelSpec& spec = model_.spec;
   const int64_t half = spec.head_width / 2;
   int64_t longest = 0;
@@ -123,7 +120,7 @@ std::vector<Decoder::Batch> Decoder::Batches(int64_t states) const {
   for (int64_t state = 0; state < states; ++state) {
     for (int64_t text = 0; text < texts_.count(); ++text) {
       const int64_t length = texts_.length(text);
-      if (batches.empty() || batches.back().rows() + length > kBatchRows) batches.push_back({row, {0}});
+      if (batches.empty() || batches.back().rows() + length > batch_rows_) batches.push_back({row, {0}});
       batches.back().offsets.push_back(batches.back().rows() + length);
       row += length;
     }
@@ -298,9 +295,9 @@ void Decoder::FinalNorm(const float* x, std::span<const int64_t> rows, float* ou
   });
 }
 
-int64_t Decoder::ScratchBytes(const Model& model, int64_t longest) {
+int64_t Decoder::ScratchBytes(const Model& model, int64_t longest, int64_t batch_rows) {
   const ModelSpec& spec = model.spec;
-  const int64_t rows = std::max(kBatchRows, longest), block = BlockRows(model.format.kernels()) + model.format.kernels().tile_rows;
+  const int64_t rows = std::max(batch_rows, longest), block = BlockRows(model.format.kernels()) + model.format.kernels().tile_rows;
   const int64_t batch = rows * 4 * (2 * spec.query_width() + 2 * spec.kv_width()) + 4 * longest * spec.head_width;
   const int64_t thread = 4 * block * (3 * spec.width + 3 * spec.query_width() + 2 * spec.kv_width() + spec.ffn_width) + AttentionBytes(longest, spec.head_width);
   return batch + ThreadPool::Process().threads() * thread + 24 * spec.ffn_width * (rows / BlockRows(model.format.kernels()) + 1);

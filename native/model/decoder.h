@@ -33,7 +33,8 @@ struct LayerOptions {
 // heads; output projection and FFN of blocks of rows, whose intermediate values never leave the cache.
 class Decoder {
  public:
-  Decoder(Job& job, const Model& model, const Texts& texts);
+  // `batch_rows`: rows that go through a layer at a time, or one text if that is longer. It changes no result.
+  Decoder(Job& job, const Model& model, const Texts& texts, int64_t batch_rows = 4096);
 
   // x[t] = the embedding of token t, [tokens, D].
   void Embed(float* x) const;
@@ -47,9 +48,9 @@ class Decoder {
 
   int64_t tokens() const { return texts_.tokens(); }
 
-  // Bytes that a pass takes besides the states and the layer: batches of texts, of which the longest has `longest` tokens,
-  // and each thread's own.
-  static int64_t ScratchBytes(const Model& model, int64_t longest);
+  // Bytes that a pass takes besides the states and the layer: a batch of texts, of which the longest has `longest` tokens, and
+  // each thread's own.
+  static int64_t ScratchBytes(const Model& model, int64_t longest, int64_t batch_rows);
 
  private:
   // A run of whole texts: rows of the states, and each text's first row in it.
@@ -72,7 +73,7 @@ class Decoder {
   Job& job_;
   const Model& model_;
   const Texts texts_;
-  const int64_t qkv_width_;
+  const int64_t qkv_width_, batch_rows_;
   int64_t packed_index_ = -1;
   std::optional<PackedLayer> packed_;  // the layer that ran last
   std::vector<float> cosine_, sine_;  // [longest text, E / 2]

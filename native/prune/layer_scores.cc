@@ -26,6 +26,10 @@ std::vector<WalkStore::Chunk> CutChunks(const Texts& texts, const WalkStore* sto
 
 }  // namespace
 
+int64_t LeastScoreLayersBytes(const Model& model, const Texts& texts, int64_t candidates) {
+  return LeastBytes(model, texts, TokenBytes(model, model.spec.layers, candidates, texts));
+}
+
 LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, WalkStore* store) {
   const int64_t n = static_cast<int64_t>(view.layers.size()), width = model.spec.width, candidates = options.candidates ? n : 0;
   const Budget budget = PlanBudget(model, texts, TokenBytes(model, n, candidates, texts), "scoring layers");
@@ -47,7 +51,7 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
     const Texts chunk{texts.ids, texts.offsets.subspan(before.first_text, before.texts + 1)};
     const std::vector<Position> positions = PositionsOf(chunk, options.positions, options.losses, columns);
     WalkStore::Chunk now{.first_text = before.first_text, .texts = before.texts, .positions = static_cast<int64_t>(positions.size()), .influence = {}, .influence_last = {}, .reference_at = before.reference_at};
-    Walk walk(job, model, view, chunk, options, racers, options.candidates && !known);
+    Walk walk(job, model, view, chunk, options, racers, options.candidates && !known, budget.batch_rows);
     if (known && before.place > 0) walk.Load(before, *store->states());
     const auto best = std::min_element(sums.divergence.begin(), sums.divergence.end());
     walk.Run(saved.empty() ? before.place : best - sums.divergence.begin(), states, now);

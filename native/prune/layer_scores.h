@@ -41,6 +41,9 @@ class WalkStore;
 LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options,
                         WalkStore* store = nullptr);
 
+// The least memory that this takes.
+int64_t LeastScoreLayersBytes(const Model& model, const Texts& texts, int64_t candidates);
+
 // The same as a race, for the smallest mean divergence: texts are taken in random order, in growing batches, and a candidate
 // whose mean is above the best one's by more than a confidence bound on their paired difference takes no part in the next.
 // The chance that the best candidate is lost is at most about 1 %.

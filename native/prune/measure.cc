@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/memory.h"
 #include "model/budget.h"
 #include "model/decoder.h"
 #include "model/head.h"
@@ -11,7 +12,8 @@
 namespace flab {
 namespace {
 
-constexpr int64_t kCompareBytes = int64_t{64} << 20;  // logits of both models
+// Logits of both models: each part of the rows reads the LM heads again.
+constexpr int64_t kLeastCompareBytes = int64_t{16} << 20, kMostCompareBytes = int64_t{128} << 20;
 
 ModelView WholeModel(const Model& model) {
   ModelView view;
@@ -61,11 +63,16 @@ void Add(const Comparison& part, Comparison& total) {
   total.positions += part.positions;
 }
 
+// The hidden states of both models, and the state on its way.
+int64_t CompareTokenBytes(const Model& model) { return 3 * model.spec.width * 4; }
+
+int64_t MeasureTokenBytes(const Model& model, int64_t candidates) { return (candidates + 2) * model.spec.width * 4; }
+
 }  // namespace
 
-void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, float* out,
-                 int64_t stride) {
-  Decoder decoder(job, model, chunk);
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, int64_t batch_rows,
+                 float* out, int64_t stride) {
+  Decoder decoder(job, model, chunk, batch_rows);
   Buffer<float> x(chunk.tokens() * model.spec.width);
   decoder.Embed(x.data());
   for (size_t i = 0; i < view.layers.size(); ++i) {
@@ -74,6 +81,10 @@ void FinalHidden(Job& job, const Model& model, const ModelView& view, const Text
   }
   decoder.FinalNorm(x.data(), rows, out, stride);
 }
+
+int64_t LeastMeasureBytes(const Model& model, const Texts& texts, int64_t candidates) { return LeastBytes(model, texts, MeasureTokenBytes(model, candidates)); }
+
+int64_t LeastCompareBytes(const Model& model, const Texts& texts) { return LeastBytes(model, texts, CompareTokenBytes(model)) + kLeastCompareBytes; }
 
 HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses) {
@@ -86,14 +97,14 @@ HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& toke
   const ModelView whole = WholeModel(model);
   HeadSums sums(states - 1);
   const bool last_only = kind == PositionKind::kLast && !losses;
-  const Budget budget = PlanBudget(model, texts, (states + 1) * width * 4, "measuring");
+  const Budget budget = PlanBudget(model, texts, MeasureTokenBytes(model, states - 1), "measuring");
   for (const Texts& chunk : Chunks(texts, budget.chunk_tokens)) {
     const std::vector<Position> positions = PositionsOf(chunk, kind, losses, columns);
     const std::vector<int64_t> rows = RowsOf(positions);
     Buffer<float> hidden(static_cast<int64_t>(rows.size()) * states * width);
-    FinalHidden(job, model, whole, chunk, rows, last_only, hidden.data(), states * width);
+    FinalHidden(job, model, whole, chunk, rows, last_only, budget.batch_rows, hidden.data(), states * width);
     for (int64_t i = 1; i < states; ++i) {
-      FinalHidden(job, model, candidates[i - 1], chunk, rows, last_only, hidden.data() + i * width, states * width);
+      FinalHidden(job, model, candidates[i - 1], chunk, rows, last_only, budget.batch_rows, hidden.data() + i * width, states * width);
     }
     const int64_t count = static_cast<int64_t>(positions.size()), piece = std::max<int64_t>(1, budget.head_rows / states);
     for (int64_t first = 0; first < count; first += piece) {
@@ -109,8 +120,9 @@ std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, c
   const std::vector<Position> positions = PositionsOf(texts, kind, false, {});
   const std::vector<int64_t> rows = RowsOf(positions);
   std::vector<float> logits(rows.size() * vocabulary);
+  const Budget budget = PlanBudget(model, texts, 2 * width * 4, "computing logits");
   Buffer<float> hidden(static_cast<int64_t>(rows.size()) * width);
-  FinalHidden(job, model, view, texts, rows, kind == PositionKind::kLast, hidden.data(), width);
+  FinalHidden(job, model, view, texts, rows, kind == PositionKind::kLast, budget.batch_rows, hidden.data(), width);
   FillLogits(job, model, view.tokens, hidden.data(), static_cast<int64_t>(rows.size()), logits.data());
   return logits;
 }
@@ -118,8 +130,10 @@ std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, c
 Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b) {
   const int64_t vocabulary = static_cast<int64_t>(a.view.tokens.size());
   job.SetTotal(static_cast<int64_t>(a.view.layers.size() + b.view.layers.size()) * a.texts.tokens());
-  const int64_t token_bytes = 4 * (a.model.spec.width + 2 * b.model.spec.width), piece = std::max<int64_t>(1, kCompareBytes / (8 * std::max<int64_t>(1, vocabulary)));
-  const int64_t chunk_tokens = std::min(PlanBudget(a.model, a.texts, token_bytes, "comparing").chunk_tokens, PlanBudget(b.model, b.texts, token_bytes, "comparing").chunk_tokens);
+  const int64_t token_bytes = CompareTokenBytes(a.model);
+  const Budget budget_a = PlanBudget(a.model, a.texts, token_bytes, "comparing"), budget_b = PlanBudget(b.model, b.texts, token_bytes, "comparing");
+  const int64_t chunk_tokens = std::min(budget_a.chunk_tokens, budget_b.chunk_tokens);
+  const int64_t compare_bytes = std::clamp(MemoryLeft() / 4, kLeastCompareBytes, kMostCompareBytes), piece = std::max<int64_t>(1, compare_bytes / (8 * std::max<int64_t>(1, vocabulary)));
   const std::vector<Texts> chunks_a = Chunks(a.texts, chunk_tokens), chunks_b = Chunks(b.texts, chunk_tokens);
   Comparison total;
   Buffer<float> left, right;
@@ -128,8 +142,8 @@ Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b) {
     std::vector<int64_t> all(rows);
     std::iota(all.begin(), all.end(), 0);
     Buffer<float> hidden_a(rows * a.model.spec.width), hidden_b(rows * b.model.spec.width);
-    FinalHidden(job, a.model, a.view, chunks_a[c], all, false, hidden_a.data(), a.model.spec.width);
-    FinalHidden(job, b.model, b.view, chunks_b[c], all, false, hidden_b.data(), b.model.spec.width);
+    FinalHidden(job, a.model, a.view, chunks_a[c], all, false, budget_a.batch_rows, hidden_a.data(), a.model.spec.width);
+    FinalHidden(job, b.model, b.view, chunks_b[c], all, false, budget_b.batch_rows, hidden_b.data(), b.model.spec.width);
     for (int64_t first = 0; first < rows; first += piece) {
       const int64_t count = std::min(piece, rows - first);
       FillLogits(job, a.model, a.view.tokens, hidden_a.data() + first * a.model.spec.width, count, left.Reserve(count * vocabulary));

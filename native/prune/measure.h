@@ -15,8 +15,8 @@ HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& toke
                  const Texts& texts, PositionKind kind, bool losses);
 
 // The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride]. last_only: `rows` are last rows of texts.
-void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, float* out,
-                 int64_t stride);
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, int64_t batch_rows,
+                 float* out, int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.
 std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
@@ -37,5 +37,9 @@ struct ComparedModel {
 
 // Compares all logits at all positions; both views have as many tokens.
 Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b);
+
+// The least memory that each of them takes.
+int64_t LeastMeasureBytes(const Model& model, const Texts& texts, int64_t candidates);
+int64_t LeastCompareBytes(const Model& model, const Texts& texts);
 
 }  // namespace flab

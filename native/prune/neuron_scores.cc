@@ -87,8 +87,9 @@ std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const
       std::any_of(metrics.begin(), metrics.end(), [](NeuronMetric metric) { return metric != NeuronMetric::kMagnitude; });
   if (needs_activations) {
     job.SetTotal(n * texts.tokens());
-    for (const Texts& chunk : Chunks(texts, PlanBudget(model, texts, model.spec.width * 4, "ranking neurons").chunk_tokens)) {
-      Decoder decoder(job, model, chunk);
+    const Budget budget = PlanBudget(model, texts, model.spec.width * 4, "ranking neurons");
+    for (const Texts& chunk : Chunks(texts, budget.chunk_tokens)) {
+      Decoder decoder(job, model, chunk, budget.batch_rows);
       Buffer<float> x(chunk.tokens() * model.spec.width);
       decoder.Embed(x.data());
       for (int64_t i = 0; i < n; ++i) {

@@ -123,7 +123,7 @@ LayerScores RaceLayers(Job& job, const Model& model, const ModelView& view, cons
     for (const int64_t racer : racers) races[racer] = true;
     for (const Texts& chunk : Chunks(batch, budget.chunk_tokens)) {
       const std::vector<Position> positions = PositionsOf(chunk, kind, false, {});
-      Walk walk(job, model, view, chunk, options, races, true);
+      Walk walk(job, model, view, chunk, options, races, true, budget.batch_rows);
       WalkStore::Chunk unused;
       walk.Run(0, nullptr, unused);
       walk.AddTo(scores);

@@ -210,7 +210,7 @@ TEST("a smaller limit gives smaller chunks, down to the longest text") {
     return budget.chunk_tokens;
   };
   const int64_t resident = ResidentBytes(), mega = 1 << 20;
-  const int64_t scratch = Decoder::ScratchBytes(*model, 27);
+  const int64_t scratch = Decoder::ScratchBytes(*model, 27, 512);
   const int64_t few = tokens_at(resident + scratch + 140 * mega), more = tokens_at(resident + scratch + 300 * mega);
   EXPECT(27 <= few && few < more && more <= 256, few, " and ", more);
 }

@@ -38,14 +38,14 @@ std::vector<int64_t> RowsOf(std::span<const Position> positions) {
 }  // namespace
 
 Walk::Walk(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, const std::vector<bool>& racers,
-           bool reference)
+           bool reference, int64_t batch_rows)
     : job_(job),
       model_(model),
       view_(view),
       texts_(texts),
       options_(options),
       reference_(reference),
-      decoder_(job, model, texts),
+      decoder_(job, model, texts, batch_rows),
       places_(static_cast<int64_t>(view.layers.size())),
       state_floats_(texts.tokens() * model.spec.width),
       slots_(Slots(racers)),

@@ -14,7 +14,7 @@ class Walk {
  public:
   // `racers` [n]: candidates that take part. `reference`: whether the whole model's state is wanted where it differs from the view's.
   Walk(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, const std::vector<bool>& racers,
-       bool reference);
+       bool reference, int64_t batch_rows);
 
   // Begins in the middle, where `chunk` was saved.
   void Load(const WalkStore::Chunk& chunk, const Spill& spill);

@@ -260,6 +260,8 @@ export type Native = {
 	 * For the whole process. A job that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
 	 */
 	limitMemory(bytes: number): void;
+	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
+	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): number;
 
 	// progress: token-layers
 	scoreLayers(input: ScoreLayersInput, onProgress?: JobProgress): Job<LayerScores>;

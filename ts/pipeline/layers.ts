@@ -43,6 +43,9 @@ export const chooseLayers = async (session: Session, options: LayerOptions, text
 	return layerPlan(layers, dropped, {metric, positions, search, steps});
 };
 
+/** Whether every layer is run without: what takes memory for as many states as there are layers. */
+export const scoresCandidates = ({drop, metric}: LayerOptions): boolean => typeof drop === 'number' && (metric === 'kl' || metric === 'perplexity');
+
 /** Layers that are left, ascending. */
 export const keptLayers = (layers: number, dropped: readonly number[]): Uint32Array =>
 	Uint32Array.from({length: layers}, (_, layer) => layer).filter(layer => !dropped.includes(layer));
