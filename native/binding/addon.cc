@@ -168,9 +168,10 @@ Napi::Value StartLogits(const Napi::CallbackInfo& info) {
   auto work = [model, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model),
                positions = ReadPositions(input.Get("positions"))](Job& job) {
     const auto lock = Lock(job, *model);
-    return [logits = Logits(job, *model, view, texts.texts(), positions)](Napi::Env env) -> Napi::Value {
-      auto array = Napi::Float32Array::New(env, logits.size());
-      std::copy(logits.begin(), logits.end(), array.Data());
+    auto logits = std::make_shared<Buffer<float>>(Logits(job, *model, view, texts.texts(), positions));
+    return [logits](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Float32Array::New(env, logits->size());
+      std::copy_n(logits->data(), logits->size(), array.Data());
       return array;
     };
   };

@@ -20,7 +20,8 @@ using namespace testing_model;
 
 std::vector<float> LogitsOf(Model& model, const ModelView& view, const Texts& texts, PositionKind kind = PositionKind::kAll) {
   Job job;
-  return Logits(job, model, view, texts, kind);
+  const Buffer<float> logits = Logits(job, model, view, texts, kind);
+  return {logits.data(), logits.data() + logits.size()};
 }
 
 // log p of every column of a row of logits, in doubles.

@@ -114,12 +114,12 @@ HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& toke
   return sums;
 }
 
-std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind) {
+Buffer<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind) {
   const int64_t width = model.spec.width, vocabulary = static_cast<int64_t>(view.tokens.size());
   job.SetTotal(static_cast<int64_t>(view.layers.size()) * texts.tokens());
   const std::vector<Position> positions = PositionsOf(texts, kind, false, {});
   const std::vector<int64_t> rows = RowsOf(positions);
-  std::vector<float> logits(rows.size() * vocabulary);
+  Buffer<float> logits(static_cast<int64_t>(rows.size()) * vocabulary);
   const Budget budget = PlanBudget(model, texts, 2 * width * 4, "computing logits");
   Buffer<float> hidden(static_cast<int64_t>(rows.size()) * width);
   FinalHidden(job, model, view, texts, rows, kind == PositionKind::kLast, budget.batch_rows, hidden.data(), width);

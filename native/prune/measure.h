@@ -19,7 +19,7 @@ void FinalHidden(Job& job, const Model& model, const ModelView& view, const Text
                  float* out, int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.
-std::vector<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
+Buffer<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
 
 // How far the logits of two models on texts of the same lengths are apart.
 struct Comparison {
