@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace flab {
@@ -25,6 +26,22 @@ struct DivergenceSums {
 struct LogSumExp {
   double max = -1e300;
   double sum = 0;
+};
+
+// One step of gathering items of a row: of the window that starts at byte `from`, the items that the step's pattern
+// names go to the output, `bytes` together.
+struct GatherStep {
+  int64_t from, bytes;
+};
+
+// Runs steps one after the other and returns the output's end. Each reads its whole window and writes a whole vector, so
+// up to a vector past that end. A pattern has one byte for each unit of the vector: the unit's place in the window.
+using GatherFunction = std::byte* (*)(const std::byte* row, const GatherStep* steps, const uint8_t* patterns, int64_t count, std::byte* out);
+
+// A way to gather; sizes in bytes. Unit 0: no patterns, a step copies the front of its window.
+struct Gather {
+  int64_t window = 0, vector = 0, unit = 0;
+  GatherFunction run = nullptr;
 };
 
 // One implementation of the arithmetic, compiled for one instruction set. Nothing here allocates, locks
@@ -66,6 +83,13 @@ struct Kernels {
 
   void (*divergence_tile)(const float* l, const float* s, int64_t count, DivergenceSums& sums);
   void (*log_sum_exp_tile)(const float* l, int64_t count, LogSumExp& sums);
+
+  // Copies whole cache lines without bringing the target into the caches, where the processor can. All addresses and sizes are
+  // multiples of 64. A store fence must follow before another thread may read.
+  void (*store_past_caches)(const std::byte* lines, int64_t bytes, std::byte* to);
+
+  // Of items of any size, and of a multiple of 2 bytes. Empty where the processor has no such shuffle.
+  Gather gather_narrow, gather_wide;
 };
 
 // The best implementation this processor runs, or the one that FLAB_CPU names. Throws

@@ -7,6 +7,7 @@
 #include "cpu/impl/divergence.h"
 #include "cpu/impl/elementwise.h"
 #include "cpu/impl/matmul.h"
+#include "cpu/impl/slice.h"
 
 #define FLAB_STRING_OF(x) #x
 #define FLAB_STRING(x) FLAB_STRING_OF(x)
@@ -28,6 +29,9 @@ const Kernels kKernels = {
     .softmax = Softmax,
     .divergence_tile = DivergenceTile,
     .log_sum_exp_tile = LogSumExpTile,
+    .store_past_caches = StorePastCaches,
+    .gather_narrow = kGatherNarrow,
+    .gather_wide = kGatherWide,
 };
 
 }  // namespace flab::FLAB_ISA
