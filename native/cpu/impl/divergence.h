@@ -7,13 +7,15 @@ namespace flab::FLAB_ISA {
 constexpr int64_t kFlush = 32;
 // The guess and the maximum of a row come from its first logits, at most this many.
 constexpr int64_t kSample = 128;
+// With a fused product x - n kLn2 is off by 2e-9 n, else by 2^-24 of x.
+constexpr float kLn2 = 0.693147181f;
 // Above this many powers of two, w = e^(l - max) has lost digits to the rounding of l - max: the maximum moves up.
-constexpr int32_t kMaxWeight = 8;
+constexpr float kMaxWeight = 8;
 // Above this, e^(x - guess) is near the end of f32's range: the guess moves up.
 constexpr float kMaxExcess = 60;
 // Above this, e^(x - guess) is off by more than 2e-6, from the rounding of x - guess.
 constexpr float kFarExcess = 32;
-constexpr int32_t kMaxRatio = 46;  // in powers of two
+constexpr float kMaxRatio = 46;  // in powers of two
 
 // The last vector of a row: lanes past the end are `fill`.
 template <typename Element>
@@ -100,27 +102,28 @@ static inline bool Distant(const DivergenceSums& sums) { return sums.guess * sum
 
 struct Tile {
   DivergenceSums sums;
-  int32_t max_weight;  // log2 of the largest w, rounded
-  int32_t max_ratio;   // and of the largest e^d
+  bool in_range;  // every w was at most 2^kMaxWeight, and every e^d at most 2^kMaxRatio
 };
 
 // The sums of one tile for a given maximum and guess.
 template <bool kPrecise, typename Element>
 __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s, int64_t count, float max, float guess) {
   Doubles w_total{}, d_total{}, g_total{};
-  Ints max_weight = Ints{} + INT32_MIN, max_ratio = max_weight;
+  Floats largest = Splat(-3e38f);  // power of two, of e^d or of w with the difference of their limits
   for (int64_t block = 0; block < count; block += kFlush * kLanes) {
     const int64_t end = block + kFlush * kLanes < count ? block + kFlush * kLanes : count;
     Floats w_sum{}, d_sum{}, g_sum{};
     const auto add = [&](Floats p, Floats q) __attribute__((always_inline)) {
-      // e^r to 2e-7 by a minimax polynomial of degree 5.
-      const Reduction weight = Reduce(Max(p - max, Splat(kExpMin)));
-      Floats poly = weight.r * 8.29764808e-3f + 4.19154314e-2f;
-      poly = poly * weight.r + 1.66675751e-1f;
-      poly = poly * weight.r + 4.99988944e-1f;
-      poly = poly * weight.r + 9.99999692e-1f;
-      poly = poly * weight.r + 1;
-      const Floats w = Scale(poly, weight.n);
+      // e^r to 2e-7: minimax of degree 5 on |r| <= ln(2) / 2.
+      const Floats y = Max(p - max, Splat(kExpMin));
+      const Exponent weight = ExponentOf(y);
+      const Floats t = y - weight.n * kLn2;
+      Floats poly = t * 8.29764808e-3f + 4.19154314e-2f;
+      poly = poly * t + 1.66675751e-1f;
+      poly = poly * t + 4.99988944e-1f;
+      poly = poly * t + 9.99999692e-1f;
+      poly = poly * t + 1;
+      const Floats w = Scale(poly, weight.bits);
 
       const Floats x = q - p;
       Floats d = x - guess;
@@ -129,9 +132,10 @@ __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s
         const Floats q_back = x - q;
         d += (q - (x - q_back)) - (p + q_back);
       }
-      // e^d = scale (1 + r + r^2 tail), the tail to 1.4e-7.
-      const Reduction ratio = Reduce(Max(d, Splat(kExpMin)));
-      const Floats r = ratio.r, scale = Scale(Splat(1), ratio.n);
+      // e^d = scale (1 + r + r^2 tail), the tail to 1.4e-7: minimax with 1/2 given.
+      const Floats z = Max(d, Splat(kExpMin));
+      const Exponent ratio = ExponentOf(z);
+      const Floats r = z - ratio.n * kLn2, scale = Scale(Splat(1), ratio.bits);
       Floats tail = r * 1.39529832e-3f + 8.36408102e-3f;
       tail = tail * r + 4.16663891e-2f;
       tail = tail * r + 1.66665715e-1f;
@@ -141,8 +145,7 @@ __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s
       w_sum += w;
       d_sum += w * d;
       g_sum += w * g;
-      max_weight = Max(max_weight, weight.n);
-      max_ratio = Max(max_ratio, ratio.n);
+      largest = Max(largest, Max(ratio.n, weight.n + (kMaxRatio - kMaxWeight)));
     };
     int64_t i = block;
     for (; i + kLanes <= end; i += kLanes) add(Load(l + i), Load(s + i));
@@ -158,9 +161,7 @@ __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s
   tile.sums.max = max;
   tile.sums.guess = guess;
   for (int i = 0; i < kLanes; ++i) tile.sums.w += w_total[i], tile.sums.d += d_total[i], tile.sums.g += g_total[i];
-  const int32_t zero = reinterpret_cast<Ints>(Splat(kRound))[0];
-  tile.max_weight = MaxLane(max_weight) - zero;
-  tile.max_ratio = MaxLane(max_ratio) - zero;
+  tile.in_range = MaxLane(largest) <= kMaxRatio;
   return tile;
 }
 
@@ -195,7 +196,7 @@ static void AddTile(const Element* l, const Element* s, int64_t count, Divergenc
   const float max = static_cast<float>(row.max), guess = static_cast<float>(row.guess);
   const Tile tile = precise ? SumTile<true>(l, s, count, max, guess) : SumTile<false>(l, s, count, max, guess);
   const DivergenceSums sums = Plus(row, tile.sums);
-  const bool fits = tile.max_weight <= kMaxWeight && tile.max_ratio <= kMaxRatio && NearMean(sums) && (precise || !Distant(sums));
+  const bool fits = tile.in_range && NearMean(sums) && (precise || !Distant(sums));
   row = fits ? sums : Merge(row, SumTileApart(l, s, count, guess));
 }
 

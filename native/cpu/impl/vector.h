@@ -5,7 +5,7 @@
 // linker keeps for everybody.
 
 #include <stdint.h>
-#ifdef __AVX2__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -32,6 +32,8 @@ static inline Floats Max(Floats a, Floats b) {
   return _mm512_maskz_max_ps(kAll, a, b);
 #elif defined(__AVX2__)
   return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a, b);
 #else
   return a > b ? a : b;
 #endif
@@ -39,7 +41,6 @@ static inline Floats Max(Floats a, Floats b) {
 
 // a < b ? a : b
 static inline Floats Min(Floats a, Floats b) { return -Max(-a, -b); }
-static inline Ints Max(Ints a, Ints b) { return a > b ? a : b; }
 
 static inline float SumLanes(Floats v) {
   float sum = 0;
@@ -49,12 +50,6 @@ static inline float SumLanes(Floats v) {
 
 static inline float MaxLane(Floats v) {
   float max = v[0];
-  for (int i = 1; i < kLanes; ++i) max = v[i] > max ? v[i] : max;
-  return max;
-}
-
-static inline int32_t MaxLane(Ints v) {
-  int32_t max = v[0];
   for (int i = 1; i < kLanes; ++i) max = v[i] > max ? v[i] : max;
   return max;
 }
@@ -88,6 +83,8 @@ static inline Floats Load(const BF16* p) { return reinterpret_cast<Floats>(LoadH
 static inline Floats Load(const F16* p) {
 #ifdef __AVX512F__
   return _mm512_maskz_cvtph_ps(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__F16C__)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 #else
   // Moved to where f32 has them, exponent and mantissa stand for 2^-112 of the value, subnormals included.
   const Ints half = LoadHalves(p), magnitude = (half & 0x7fff) << 13;
@@ -97,40 +94,36 @@ static inline Floats Load(const F16* p) {
 #endif
 }
 
-// x = n ln(2) + r with |r| <= ln(2) / 2, for |x| < 2^20. The low bits of `n` are those of the integer n.
-struct Reduction {
-  Ints n;
-  Floats r;
+// The integer nearest x / ln(2), for |x| < 2^20: as a float, and in the low bits of an int.
+struct Exponent {
+  Floats n;
+  Ints bits;
 };
 
 constexpr float kRound = 12582912;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
 
-static inline Reduction Reduce(Floats x) {
-  const Floats sum = x * 1.44269504f + kRound, n = sum - kRound;
-#ifdef __FMA__
-  // One rounding: off by n times the error of f32's ln 2, 1.9e-9.
-  return {reinterpret_cast<Ints>(sum), x - n * 0.693147181f};
-#else
-  // ln 2 in two parts, the first exact in products with n.
-  return {reinterpret_cast<Ints>(sum), (x - n * 0.693359375f) + n * 2.12194440e-4f};
-#endif
+static inline Exponent ExponentOf(Floats x) {
+  const Floats sum = x * 1.44269504f + kRound;
+  return {sum - kRound, reinterpret_cast<Ints>(sum)};
 }
 
-// 2^n x, where that is not below 2^-126.
-static inline Floats Scale(Floats x, Ints n) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) + (n << 23)); }
+// 2^n x, for x and a result from 2^-126 on.
+static inline Floats Scale(Floats x, Ints bits) { return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) + (bits << 23)); }
 
 constexpr float kExpMin = -87, kExpMax = 88;
 
 static inline Floats Exp(Floats x) {
-  const Reduction e = Reduce(Min(Max(x, Splat(kExpMin)), Splat(kExpMax)));
-  // 3.1e-9 of e^r at most: minimax on |r| <= ln(2) / 2 with the first two coefficients given.
-  Floats p = e.r * 1.38145986e-3f + 8.36871688e-3f;
-  p = p * e.r + 4.16683880e-2f;
-  p = p * e.r + 1.66665206e-1f;
-  p = p * e.r + 4.99999934e-1f;
-  p = p * e.r + 1;
-  p = p * e.r + 1;
-  return Scale(p, e.n);
+  x = Min(Max(x, Splat(kExpMin)), Splat(kExpMax));
+  const Exponent e = ExponentOf(x);
+  const Floats r = (x - e.n * 0.693359375f) + e.n * 2.12194440e-4f;  // ln 2 in two parts, the first exact in products with n
+  // e^r to 3.1e-9: minimax on |r| <= ln(2) / 2 with the first two coefficients given.
+  Floats p = r * 1.38145986e-3f + 8.36871688e-3f;
+  p = p * r + 4.16683880e-2f;
+  p = p * r + 1.66665206e-1f;
+  p = p * r + 4.99999934e-1f;
+  p = p * r + 1;
+  p = p * r + 1;
+  return Scale(p, e.bits);
 }
 
 }  // namespace flab::FLAB_ISA
