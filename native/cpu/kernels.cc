@@ -30,7 +30,7 @@ Kernels Choose() {
   with_bf16.name = "avx512bf16";
   with_bf16.tile_bf16 = avx512bf16::kTileBF16;
   with_bf16.to_bf16 = avx512bf16::kToBF16;
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const Choice choices[] = {{&with_bf16, has_avx512 && __builtin_cpu_supports("avx512bf16")},

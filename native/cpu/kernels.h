@@ -3,22 +3,22 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/dtype.h"
+
 namespace flab {
 
 // Outputs of one panel of a packed weight matrix. All instruction sets share the layout.
 constexpr int64_t kPanel = 32;
 
 // Running sums of KL(P || Q) over one row of logits l (of P) and s (of Q), tile by tile, with w = e^(l - max)
-// and d = (s - l) - guess. Where Q is close to P, `a` and `g` do not cancel however small the divergence is;
-// where it is far, `e` and `d` hold every magnitude. Divergence() (cpu/divergence.h) finishes.
+// and d = (s - l) - guess. sum w e^d is w + d + g, and nothing cancels in it where the guess is near the mean:
+// then d is near zero. Divergence() (cpu/divergence.h) finishes.
 struct DivergenceSums {
-  double max = -1e300;
-  double guess = 0;  // near the mean of s - l
-  double w = 0;      // sum w
-  double a = 0;      // sum w expm1(d)
-  double g = 0;      // sum w (expm1(d) - d)
-  double d = 0;      // sum w d
-  double e = 0;      // sum w e^d
+  double max = -1e300;  // about the largest l so far
+  double guess = 0;     // near the mean of s - l
+  double w = 0;         // sum w
+  double d = 0;         // sum w d
+  double g = 0;         // sum w (expm1(d) - d), no term below zero
   bool far = false;  // some d was so large that rounding or clamping of weights counts: the divergence is good to a few digits only
 };
 
@@ -81,7 +81,8 @@ struct Kernels {
   // begin and end are multiples of kPanel. Returns the sum.
   float (*softmax)(float* scores, int64_t begin, int64_t end, int64_t first, int64_t last, float scale);
 
-  void (*divergence_tile)(const float* l, const float* s, int64_t count, DivergenceSums& sums);
+  // l and s of one dtype, not necessarily aligned.
+  void (*divergence_tile)(Dtype dtype, const void* l, const void* s, int64_t count, DivergenceSums& sums);
   void (*log_sum_exp_tile)(const float* l, int64_t count, LogSumExp& sums);
 
   // Copies whole cache lines without bringing the target into the caches, where the processor can. All addresses and sizes are

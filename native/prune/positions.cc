@@ -40,7 +40,7 @@ void AddHead(const Job& job, const Model& model, std::span<const uint32_t> token
       const int64_t row = block.first_row + i, state = row % states;
       const Position& position = positions[row / states];
       if (position.diverges && state > 0) {
-        model.format.kernels().divergence_tile(block.row(i - state), block.row(i), block.columns,
+        model.format.kernels().divergence_tile(Dtype::kF32, block.row(i - state), block.row(i), block.columns,
                                       divergences[row / states * candidates + state - 1]);
       }
       if (position.target < 0) continue;
