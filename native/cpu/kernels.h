@@ -10,6 +10,9 @@ namespace flab {
 // Outputs of one panel of a packed weight matrix. All instruction sets share the layout.
 constexpr int64_t kPanel = 32;
 
+// Rows whose halves are summed in f32 before they go on in doubles.
+constexpr int64_t kRunRows = 16;
+
 // Running sums of KL(P || Q) over one row of logits l (of P) and s (of Q), tile by tile, with w = e^(l - max)
 // and d = (s - l) - guess. sum w e^d is w + d + g, and nothing cancels in it where the guess is near the mean:
 // then d is near zero. Divergence() (cpu/divergence.h) finishes.
@@ -71,9 +74,6 @@ struct Kernels {
   // out = gate / (1 + e^-gate) * up
   void (*swiglu)(const float* gate, const float* up, int64_t count, float* out);
 
-  // Adds a, |a| and a^2 of a [rows, stride] to sums over rows, for `count` columns.
-  void (*add_moments)(const float* a, int64_t rows, int64_t stride, int64_t count, double* sum, double* sum_abs, double* sum_squares);
-
   // Rotates one head: (x[i], x[i + half]) by the angle whose cosine and sine are given.
   void (*rotate)(float* head, const float* cosine, const float* sine, int64_t half);
 
@@ -91,6 +91,13 @@ struct Kernels {
 
   // Of items of any size, and of a multiple of 2 bytes. Empty where the processor has no such shuffle.
   Gather gather_narrow, gather_wide;
+  // Adds each column's values, their magnitudes and their squares to sums [columns], in the order of rows: rows that
+  // come in several calls give the same bits; of halves, where each call but the last has a multiple of kRunRows.
+  // Rows are `stride` elements apart and not necessarily aligned.
+  void (*sum_neurons)(Dtype dtype, const void* values, int64_t stride, int64_t rows, int64_t columns, double* sum, double* sum_abs,
+                      double* sum_squares);
+  void (*sum_column_squares)(Dtype dtype, const void* values, int64_t stride, int64_t rows, int64_t columns, double* squares);
+  double (*sum_squares)(Dtype dtype, const void* values, int64_t count);
 };
 
 // The best implementation this processor runs, or the one that FLAB_CPU names. Throws

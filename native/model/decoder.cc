@@ -277,7 +277,9 @@ void Decoder::FinishRows(const PackedLayer& layer, const float* mixed, int64_t r
           if (keep[first + j] == 0) tile[i * kPanel + j] = 0;
         }
       }
-      if (sums) kernels.add_moments(tile, height, kPanel, count, sums + first, sums + neurons + first, sums + 2 * neurons + first);
+      if (sums) {
+        kernels.sum_neurons(Dtype::kF32, tile, kPanel, height, count, sums + first, sums + neurons + first, sums + 2 * neurons + first);
+      }
       activations.FillColumns(format, row, first, count, tile, kPanel);
     }
   }

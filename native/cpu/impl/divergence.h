@@ -17,17 +17,6 @@ constexpr float kMaxExcess = 60;
 constexpr float kFarExcess = 32;
 constexpr float kMaxRatio = 46;  // in powers of two
 
-// The last vector of a row: lanes past the end are `fill`.
-template <typename Element>
-static inline Floats LoadPart(const Element* p, int64_t count, float fill) {
-  Element part[kLanes];
-  __builtin_memset(part, 0, sizeof part);
-  __builtin_memcpy(part, p, count * sizeof(Element));
-  Floats v = Load(part);
-  for (int64_t j = count; j < kLanes; ++j) v[j] = fill;
-  return v;
-}
-
 // max(p[0..count))
 template <typename Element>
 static float MaxOf(const Element* p, int64_t count) {
@@ -90,11 +79,11 @@ static DivergenceSums Merge(DivergenceSums row, DivergenceSums tile) {
   return Plus(row, tile);
 }
 
-// A guess is good if it is within about one deviation of the mean (2 g - w mean^2 is about the variance), or the sums
-// are of what cancels later.
+// A guess is good while at least half of g comes from what d varies by, or the sums are of what cancels later. By
+// Jensen's inequality the mean alone gives expm1(mean) - mean, which is at most mean^2 / 2 (1 + 0.6 mean) up to 2.
 static inline bool NearMean(const DivergenceSums& sums) {
   const double mean = sums.d / sums.w;
-  return mean * mean < 4 && mean * sums.d <= sums.g;
+  return mean > -2 && mean < 2 && mean * sums.d * (mean > 0 ? 1 + 0.6 * mean : 1) <= sums.g;
 }
 
 // x - guess is off by 2^-24 of x. Where the deviation of d is not far below x, that is nothing.
@@ -108,7 +97,7 @@ struct Tile {
 // The sums of one tile for a given maximum and guess.
 template <bool kPrecise, typename Element>
 __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s, int64_t count, float max, float guess) {
-  Doubles w_total{}, d_total{}, g_total{};
+  WideFloats w_total{}, d_total{}, g_total{};
   Floats largest = Splat(-3e38f);  // power of two, of e^d or of w with the difference of their limits
   for (int64_t block = 0; block < count; block += kFlush * kLanes) {
     const int64_t end = block + kFlush * kLanes < count ? block + kFlush * kLanes : count;
@@ -153,14 +142,16 @@ __attribute__((noinline)) static Tile SumTile(const Element* l, const Element* s
       const float nothing = max - 1000;  // a weight of e^-87, and a difference of about zero
       add(LoadPart(l + i, end - i, nothing), LoadPart(s + i, end - i, nothing + guess));
     }
-    w_total += __builtin_convertvector(w_sum, Doubles);
-    d_total += __builtin_convertvector(d_sum, Doubles);
-    g_total += __builtin_convertvector(g_sum, Doubles);
+    Add(w_total, Widen(w_sum));
+    Add(d_total, Widen(d_sum));
+    Add(g_total, Widen(g_sum));
   }
   Tile tile;
   tile.sums.max = max;
   tile.sums.guess = guess;
-  for (int i = 0; i < kLanes; ++i) tile.sums.w += w_total[i], tile.sums.d += d_total[i], tile.sums.g += g_total[i];
+  tile.sums.w = SumLanes(w_total);
+  tile.sums.d = SumLanes(d_total);
+  tile.sums.g = SumLanes(g_total);
   tile.in_range = MaxLane(largest) <= kMaxRatio;
   return tile;
 }

@@ -25,33 +25,6 @@ static void Swiglu(const float* gate, const float* up, int64_t count, float* out
   }
 }
 
-static void AddMoments(const float* a, int64_t rows, int64_t stride, int64_t count, double* sum, double* sum_abs, double* sum_squares) {
-  typedef double Doubles __attribute__((vector_size(FLAB_LANES * 8)));
-  int64_t j = 0;
-  for (; j + kLanes <= count; j += kLanes) {
-    Doubles sums{}, abs{}, squares{};
-    for (int64_t i = 0; i < rows; ++i) {
-      const Doubles value = __builtin_convertvector(Load(a + i * stride + j), Doubles);
-      sums += value;
-      abs += value < 0 ? -value : value;
-      squares += value * value;
-    }
-    for (int lane = 0; lane < kLanes; ++lane) {
-      sum[j + lane] += sums[lane];
-      sum_abs[j + lane] += abs[lane];
-      sum_squares[j + lane] += squares[lane];
-    }
-  }
-  for (; j < count; ++j) {
-    for (int64_t i = 0; i < rows; ++i) {
-      const double value = a[i * stride + j];
-      sum[j] += value;
-      sum_abs[j] += value < 0 ? -value : value;
-      sum_squares[j] += value * value;
-    }
-  }
-}
-
 static void Rotate(float* head, const float* cosine, const float* sine, int64_t half) {
   int64_t i = 0;
   for (; i + kLanes <= half; i += kLanes) {

@@ -8,6 +8,7 @@
 #include "cpu/impl/elementwise.h"
 #include "cpu/impl/matmul.h"
 #include "cpu/impl/slice.h"
+#include "cpu/impl/statistics.h"
 
 #define FLAB_STRING_OF(x) #x
 #define FLAB_STRING(x) FLAB_STRING_OF(x)
@@ -24,7 +25,6 @@ const Kernels kKernels = {
     .to_bf16 = ToBF16,
     .rms_norm = RmsNorm,
     .swiglu = Swiglu,
-    .add_moments = AddMoments,
     .rotate = Rotate,
     .softmax = Softmax,
     .divergence_tile = DivergenceTile,
@@ -32,6 +32,9 @@ const Kernels kKernels = {
     .store_past_caches = StorePastCaches,
     .gather_narrow = kGatherNarrow,
     .gather_wide = kGatherWide,
+    .sum_neurons = SumNeurons,
+    .sum_column_squares = SumColumnSquares,
+    .sum_squares = SumSquares,
 };
 
 }  // namespace flab::FLAB_ISA

@@ -14,8 +14,9 @@ namespace flab::FLAB_ISA {
 constexpr int64_t kLanes = FLAB_LANES;
 typedef float Floats __attribute__((vector_size(FLAB_LANES * 4)));
 typedef int32_t Ints __attribute__((vector_size(FLAB_LANES * 4)));
-typedef double Doubles __attribute__((vector_size(FLAB_LANES * 8)));
+typedef double Doubles __attribute__((vector_size(FLAB_LANES * 4)));
 typedef float UnalignedFloats __attribute__((vector_size(FLAB_LANES * 4), aligned(1), may_alias));
+typedef double UnalignedDoubles __attribute__((vector_size(FLAB_LANES * 4), aligned(8), may_alias));
 typedef uint16_t UnalignedHalves __attribute__((vector_size(FLAB_LANES * 2), aligned(1), may_alias));
 
 #ifdef __AVX512F__
@@ -52,6 +53,34 @@ static inline float MaxLane(Floats v) {
   float max = v[0];
   for (int i = 1; i < kLanes; ++i) max = v[i] > max ? v[i] : max;
   return max;
+}
+
+// Doubles of one vector of floats. One vector of the compiler's would be twice a register, and go through memory.
+struct WideFloats {
+  Doubles low, high;
+};
+
+static inline WideFloats Widen(Floats v) {
+#if defined(__AVX512F__)
+  return {_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, v, 0)), _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, v, 1))};
+#elif defined(__AVX2__)
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+#else
+  static_assert(kLanes == 4);
+  return {Doubles{v[0], v[1]}, Doubles{v[2], v[3]}};
+#endif
+}
+
+static inline void Add(WideFloats& sum, const WideFloats& v) {
+  sum.low += v.low;
+  sum.high += v.high;
+}
+
+static inline double SumLanes(const WideFloats& v) {
+  const Doubles pairs = v.low + v.high;
+  double sum = 0;
+  for (int i = 0; i < kLanes / 2; ++i) sum += pairs[i];
+  return sum;
 }
 
 // The types of elements in memory, which need not be aligned.
@@ -92,6 +121,17 @@ static inline Floats Load(const F16* p) {
   const Ints special = magnitude >= (31 << 23);  // all ones where it is infinite or NaN
   return reinterpret_cast<Floats>(value | (special & 0x7f800000) | (half & 0x8000) << 16);
 #endif
+}
+
+// A vector of which only the first `count` elements are there; the other lanes are `fill`.
+template <typename Element>
+static inline Floats LoadPart(const Element* p, int64_t count, float fill) {
+  if (count == kLanes) return Load(p);
+  Element part[kLanes] = {};
+  __builtin_memcpy(part, p, count * sizeof(Element));
+  Floats v = Load(part);
+  for (int64_t i = count; i < kLanes; ++i) v[i] = fill;
+  return v;
 }
 
 // The integer nearest x / ln(2), for |x| < 2^20: as a float, and in the low bits of an int.
