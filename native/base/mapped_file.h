@@ -33,11 +33,18 @@ class MappedFile {
   int64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  // Reads the file itself, past the mapping: no page of it becomes resident memory of this process, and nothing that was
+  // written to the mapping is seen. Throws Error("ERR_READ").
+  void Read(int64_t begin, int64_t bytes, std::byte* out) const;
+  // The open file, for calls of the system that copy from it.
+  int descriptor() const { return file_; }
+
  private:
-  MappedFile(std::string path, std::byte* data, int64_t bytes)
-      : path_(std::move(path)), data_(data), bytes_(bytes) {}
+  MappedFile(std::string path, int file, std::byte* data, int64_t bytes)
+      : path_(std::move(path)), file_(file), data_(data), bytes_(bytes) {}
 
   std::string path_;
+  int file_;
   std::byte* data_;
   int64_t bytes_;
   mutable std::atomic<bool> writable_{false};

@@ -47,6 +47,17 @@ TEST("writing into a mapping reaches neither the file nor another mapping") {
   EXPECT(text == "original", text);
 }
 
+TEST("reading past the mapping gives the file's bytes, whatever was written to the mapping") {
+  const TemporaryFile file("original");
+  const auto mapped = MappedFile::Open(file.path);
+  std::memset(mapped->data(), 'x', 8);
+  std::byte out[4] = {};
+  mapped->Read(2, 3, out);
+  EXPECT(std::memcmp(out, "igi\0", 4) == 0);
+  mapped->Read(8, 0, out);
+  EXPECT(testing::CodeOf([&] { mapped->Read(6, 3, out); }) == "ERR_READ");
+}
+
 TEST("a mapping outlives the file's name") {
   auto file = std::make_unique<TemporaryFile>("original");
   const auto mapped = MappedFile::Open(file->path);

@@ -39,7 +39,8 @@ struct GatherStep {
 
 // Runs steps one after the other and returns the output's end. Each reads its whole window and writes a whole vector, so
 // up to a vector past that end. A pattern has one byte for each unit of the vector: the unit's place in the window.
-using GatherFunction = std::byte* (*)(const std::byte* row, const GatherStep* steps, const uint8_t* patterns, int64_t count, std::byte* out);
+using GatherFunction = std::byte* (*)(const std::byte* row, const GatherStep* steps, const uint8_t* patterns, int64_t count,
+                                      std::byte* out);
 
 // A way to gather; sizes in bytes. Unit 0: no patterns, a step copies the front of its window.
 struct Gather {

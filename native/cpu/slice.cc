@@ -30,7 +30,9 @@ int64_t RunLength(std::span<const uint32_t> keep, int64_t first) {
 class Result {
  public:
   Result(std::byte* to, bool past_caches)
-      : before_(reinterpret_cast<uintptr_t>(to) % kLine), filled_(before_), to_(to - before_), past_caches_(past_caches ? ActiveKernels().store_past_caches : nullptr) {}
+      : before_(reinterpret_cast<uintptr_t>(to) % kLine), filled_(before_), to_(to - before_) {
+    if (past_caches) past_caches_ = ActiveKernels().store_past_caches;
+  }
   ~Result() {
     std::memcpy(to_ + before_, stage_ + before_, filled_ - before_);
 #ifdef __SSE2__
@@ -76,7 +78,7 @@ class Result {
   alignas(2048) std::byte stage_[kLine + kBatchBytes + kLine];
   int64_t before_, filled_;
   std::byte* to_;
-  decltype(Kernels::store_past_caches) const past_caches_;
+  decltype(Kernels::store_past_caches) past_caches_ = nullptr;
 };
 
 // The processor's own prefetching stops at the end of a page, at the end of a row and while the result is stored.
@@ -144,7 +146,8 @@ std::byte* CopyRuns(const std::byte* row, const GatherStep* steps, const uint8_t
 Gather Choose(int64_t row_bytes, int64_t item_bytes, std::span<const uint32_t> keep) {
   const Kernels& kernels = ActiveKernels();
   const auto fits = [&](const Gather& gather) {
-    return item_bytes > 0 && item_bytes <= gather.vector && gather.window <= row_bytes && (gather.unit == 0 || item_bytes % gather.unit == 0);
+    const bool whole_units = gather.unit == 0 || item_bytes % gather.unit == 0;
+    return item_bytes > 0 && item_bytes <= gather.vector && gather.window <= row_bytes && whole_units;
   };
   if (fits(kernels.gather_wide)) return kernels.gather_wide;
   int64_t runs = 0;
@@ -172,7 +175,7 @@ void SliceRows(const Job& job, const std::byte* src, int64_t row_bytes, std::spa
 }
 
 ColumnSlicer::ColumnSlicer(int64_t columns, int64_t item_bytes, std::span<const uint32_t> keep)
-    : row_bytes_(columns * item_bytes), kept_bytes_(static_cast<int64_t>(keep.size()) * item_bytes), gather_(Choose(row_bytes_, item_bytes, keep)) {
+    : row_bytes_(columns * item_bytes), kept_bytes_(std::ssize(keep) * item_bytes), gather_(Choose(row_bytes_, item_bytes, keep)) {
   const int64_t count = static_cast<int64_t>(keep.size()), window = gather_.window, vector = gather_.vector, unit = gather_.unit;
   for (int64_t i = 0, end; i < count; i = end) {
     const int64_t begin = keep[i] * item_bytes;
@@ -180,9 +183,11 @@ ColumnSlicer::ColumnSlicer(int64_t columns, int64_t item_bytes, std::span<const 
     if (unit > 0) {
       // The last windows begin earlier, not to end past the row.
       const int64_t from = std::min(begin, row_bytes_ - window);
-      while (end < count && (keep[end] + 1) * item_bytes <= from + window && (end - i + 1) * item_bytes <= vector) ++end;
+      const int64_t most = std::min(count, i + vector / item_bytes);
+      while (end < most && (keep[end] + 1) * item_bytes <= from + window) ++end;
       for (int64_t j = i; j < end; ++j) {
-        for (int64_t k = 0; k < item_bytes; k += unit) patterns_.push_back(static_cast<uint8_t>((keep[j] * item_bytes + k - from) / unit));
+        const int64_t place = keep[j] * item_bytes - from;
+        for (int64_t k = 0; k < item_bytes; k += unit) patterns_.push_back(static_cast<uint8_t>((place + k) / unit));
       }
       steps_.push_back({from, (end - i) * item_bytes});
       patterns_.resize(steps_.size() * (vector / unit));
@@ -206,7 +211,8 @@ void ColumnSlicer::Slice(int64_t rows, Place place, std::byte* dst, bool past_ca
     for (int64_t i = 0; i < gathers_; i += batch) {
       const int64_t count = std::min(batch, gathers_ - i);
       const GatherStep* steps = steps_.data() + i;
-      result.Advance(gather_.run(from, steps, patterns_.data() + i * pattern_bytes, count, result.room()) - result.room());
+      std::byte* room = result.room();
+      result.Advance(gather_.run(from, steps, patterns_.data() + i * pattern_bytes, count, room) - room);
     }
     for (size_t i = gathers_; i < steps_.size(); ++i) {
       for (int64_t done = 0; done < steps_[i].bytes; done += kBatchBytes) {

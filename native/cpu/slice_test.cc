@@ -106,7 +106,8 @@ TEST("slices on all threads are the same, below and above the size from which th
         for (const int64_t off : {0, 1, 63}) {
           std::vector<std::byte> expected(off, std::byte{77}), got;
           for (const uint32_t row : keep_rows) {
-            expected.insert(expected.end(), &source[row * columns * item_bytes], &source[row * columns * item_bytes] + columns * item_bytes);
+            const std::byte* from = &source[row * columns * item_bytes];
+            expected.insert(expected.end(), from, from + columns * item_bytes);
           }
           expected.push_back(std::byte{77});
           got.assign(expected.size(), std::byte{77});
