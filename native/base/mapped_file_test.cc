@@ -50,7 +50,7 @@ TEST("writing into a mapping reaches neither the file nor another mapping") {
 TEST("reading past the mapping gives the file's bytes, whatever was written to the mapping") {
   const TemporaryFile file("original");
   const auto mapped = MappedFile::Open(file.path);
-  std::memset(mapped->data(), 'x', 8);
+  std::memset(mapped->Writable(), 'x', 8);
   std::byte out[4] = {};
   mapped->Read(2, 3, out);
   EXPECT(std::memcmp(out, "igi\0", 4) == 0);

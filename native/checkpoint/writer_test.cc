@@ -178,7 +178,7 @@ TEST("what was written to the mapping does not get into the output") {
   const TemporaryFolder folder;
   const auto source = Source(folder, "source", 1000);
   const std::string expected = ReadAll(folder / "source");
-  std::memset(source->data(), 0, 1000);
+  std::memset(source->Writable(), 0, 1000);
   Job job;
   WriteFiles(job, {{folder / "out", {}, {{source, 0, 1, 1000, 1, {}, {}}}}});
   EXPECT(ReadAll(folder / "out") == expected);
