@@ -15,9 +15,13 @@ export type Demands = {
 	readonly compares: boolean;
 };
 
-// JavaScript's heap may still grow by this much, and native jobs leave as much alone.
-const reserve = 80 * 2 ** 20;
 const mebibyte = 2 ** 20;
+// A process is never twice of the same size: what is named is rounded up, so that it works.
+const step = 16 * mebibyte;
+// Native jobs leave 64 MiB alone; JavaScript's heap and the threads that hash may still grow by the rest.
+const reserve = 144 * mebibyte;
+// The verification reads the written tokenizer beside the original's.
+const reserveToCompare = 64 * mebibyte;
 
 /**
  * Refuses a limit of memory before anything long is done, if a later part of the run would not fit.
@@ -29,9 +33,9 @@ export const checkMemory = (source: Source, maxMemory: number | undefined, deman
 		return;
 	}
 
-	const needed = process.memoryUsage.rss() + reserve + leastMemory(source, demands);
+	const needed = process.memoryUsage.rss() + reserve + (demands.compares ? reserveToCompare : 0) + leastMemory(source, demands);
 	if (needed > maxMemory) {
-		throw new FlabError('ERR_MEMORY', `maxMemory: expected at least ${Math.ceil(needed / mebibyte)} MiB for this model and these texts, got ${Math.floor(maxMemory / mebibyte)} MiB`, {
+		throw new FlabError('ERR_MEMORY', `maxMemory: expected at least ${Math.ceil(needed / step + 1) * step / mebibyte} MiB for this model and these texts, got ${Math.floor(maxMemory / mebibyte)} MiB`, {
 			hint: 'Pass a larger maxMemory (--max-memory), or use shorter calibration texts (--max-tokens).',
 		});
 	}
