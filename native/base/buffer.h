@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <new>
@@ -10,16 +12,27 @@
 namespace flab {
 
 // Uninitialised, 64-byte aligned memory of `size` elements: a whole number of cache lines and of the
-// widest vector registers. Move-only.
+// widest vector registers. Move-only. Large ones come from the system and go back to it at once, in huge pages
+// where it has them.
 template <typename T>
 class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(int64_t size) : size_(size) {
     if (size == 0) return;
-    const size_t bytes = (static_cast<size_t>(size) * sizeof(T) + 63) / 64 * 64;
-    data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
-    if (!data_) throw Error("ERR_MEMORY", "could not allocate " + std::to_string(bytes) + " bytes");
+    const size_t bytes = ByteSize();
+    void* data = nullptr;
+    if (bytes < kMapped) {
+      data = std::aligned_alloc(64, bytes);
+    } else {
+      data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (data == MAP_FAILED) data = nullptr;
+#ifdef MADV_HUGEPAGE
+      if (data) madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+    }
+    if (!data) throw Error("ERR_MEMORY", "could not allocate " + std::to_string(bytes) + " bytes");
+    data_ = static_cast<T*>(data);
   }
   Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -27,7 +40,13 @@ class Buffer {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~Buffer() { std::free(data_); }
+  ~Buffer() {
+    if (ByteSize() < kMapped) {
+      std::free(data_);
+    } else if (data_) {
+      munmap(data_, ByteSize());
+    }
+  }
 
   // Makes room for `size` elements; what was there is lost.
   T* Reserve(int64_t size) {
@@ -42,6 +61,9 @@ class Buffer {
   const T& operator[](int64_t i) const { return data_[i]; }
 
  private:
+  static constexpr size_t kMapped = 4 << 20;
+  size_t ByteSize() const { return (static_cast<size_t>(size_) * sizeof(T) + 63) / 64 * 64; }
+
   T* data_ = nullptr;
   int64_t size_ = 0;
 };

@@ -21,6 +21,7 @@ class Job {
   void SetTotal(int64_t total) { total_ = total; }
   // Called from the operation's own thread only.
   void Advance(int64_t amount) {
+    if (amount == 0) return;
     done_ += amount;
     if (progress_) progress_(done_, total_);
   }

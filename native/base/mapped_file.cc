@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -29,14 +30,33 @@ std::shared_ptr<MappedFile> MappedFile::Open(const std::string& path) {
     data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
     if (data == MAP_FAILED) map_error = errno;
   }
-  close(file);
-  if (stat_error) throw SystemError(path, stat_error);
-  if (map_error) throw SystemError(path, map_error);
-  return std::shared_ptr<MappedFile>(new MappedFile(path, static_cast<std::byte*>(data), bytes));
+  if (const int error = stat_error ? stat_error : map_error) {
+    close(file);
+    throw SystemError(path, error);
+  }
+  return std::shared_ptr<MappedFile>(new MappedFile(path, file, static_cast<std::byte*>(data), bytes));
+}
+
+void MappedFile::Release(const std::byte* begin, int64_t bytes) const {
+  if (writable_ || bytes <= 0) return;
+  // Whole pages around the bytes: neighbours that are still needed are read again.
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page, end = reinterpret_cast<uintptr_t>(begin) + bytes;
+  madvise(reinterpret_cast<void*>(first), (end - first + page - 1) / page * page, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {
   if (data_) munmap(data_, bytes_);
+  close(file_);
+}
+
+void MappedFile::Read(int64_t begin, int64_t bytes, std::byte* out) const {
+  while (bytes > 0) {
+    const ssize_t count = pread(file_, out, bytes, begin);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) throw Error("ERR_READ", path_ + ": could not read: " + (count < 0 ? std::strerror(errno) : "it became shorter"), path_);
+    out += count, begin += count, bytes -= count;
+  }
 }
 
 }  // namespace flab

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,17 +17,37 @@ class MappedFile {
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
 
-  std::byte* data() const { return data_; }
+  // The bytes, for reading.
+  const std::byte* data() const { return data_; }
+
+  // The bytes, for whoever may write to them. From then on Release keeps everything.
+  std::byte* Writable() const {
+    writable_ = true;
+    return data_;
+  }
+
+  // Gives the memory of these bytes back to the system; they come from the file again when they are read. A mapped file counts as the
+  // process's resident memory as far as it was read, so whoever reads much of one releases what it is done with.
+  void Release(const std::byte* begin, int64_t bytes) const;
+
   int64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  // Reads the file itself, past the mapping: no page of it becomes resident memory of this process, and nothing that was
+  // written to the mapping is seen. Throws Error("ERR_READ").
+  void Read(int64_t begin, int64_t bytes, std::byte* out) const;
+  // The open file, for calls of the system that copy from it.
+  int descriptor() const { return file_; }
+
  private:
-  MappedFile(std::string path, std::byte* data, int64_t bytes)
-      : path_(std::move(path)), data_(data), bytes_(bytes) {}
+  MappedFile(std::string path, int file, std::byte* data, int64_t bytes)
+      : path_(std::move(path)), file_(file), data_(data), bytes_(bytes) {}
 
   std::string path_;
+  int file_;
   std::byte* data_;
   int64_t bytes_;
+  mutable std::atomic<bool> writable_{false};
 };
 
 }  // namespace flab

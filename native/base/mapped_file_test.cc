@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/testing.h"
 
 namespace flab {
@@ -38,12 +39,23 @@ TEST("a mapped file holds the bytes of the file") {
 TEST("writing into a mapping reaches neither the file nor another mapping") {
   const TemporaryFile file("original");
   const auto first = MappedFile::Open(file.path), second = MappedFile::Open(file.path);
-  std::memset(first->data(), 'x', 8);
+  std::memset(first->Writable(), 'x', 8);
   EXPECT(std::memcmp(second->data(), "original", 8) == 0);
   std::ifstream stream(file.path);
   std::string text;
   stream >> text;
   EXPECT(text == "original", text);
+}
+
+TEST("reading past the mapping gives the file's bytes, whatever was written to the mapping") {
+  const TemporaryFile file("original");
+  const auto mapped = MappedFile::Open(file.path);
+  std::memset(mapped->Writable(), 'x', 8);
+  std::byte out[4] = {};
+  mapped->Read(2, 3, out);
+  EXPECT(std::memcmp(out, "igi\0", 4) == 0);
+  mapped->Read(8, 0, out);
+  EXPECT(testing::CodeOf([&] { mapped->Read(6, 3, out); }) == "ERR_READ");
 }
 
 TEST("a mapping outlives the file's name") {
@@ -94,6 +106,35 @@ TEST("a buffer is aligned to cache lines, grows, moves, and may be empty") {
 
 TEST("a buffer that no memory holds is refused with ERR_MEMORY") {
   EXPECT(testing::CodeOf([] { Buffer<std::byte> buffer(int64_t{1} << 60); }) == "ERR_MEMORY");
+}
+
+TEST("a file that was read and released no longer counts as resident") {
+  const TemporaryFile file("");
+  constexpr int64_t kBytes = 64 << 20;
+  std::filesystem::resize_file(file.path, kBytes);
+  const auto mapped = MappedFile::Open(file.path);
+  const int64_t before = ResidentBytes();
+  int64_t sum = 0;
+  for (int64_t i = 0; i < kBytes; i += 4096) sum += static_cast<int64_t>(mapped->data()[i]);
+  const int64_t read = ResidentBytes();
+  mapped->Release(mapped->data(), kBytes);
+  EXPECT(sum == 0 && read - before > kBytes / 2 && ResidentBytes() - before < kBytes / 4, before, ", ", read, ", ", ResidentBytes());
+}
+
+TEST("released bytes come back from the file, written ones are never released") {
+  std::string text;
+  for (int i = 0; i < 300000; ++i) text += static_cast<char>(i * 31 % 127);
+  const TemporaryFile file(text);
+  const auto mapped = MappedFile::Open(file.path);
+  EXPECT(std::memcmp(mapped->data(), text.data(), text.size()) == 0);
+  mapped->Release(mapped->data() + 5000, 200000);
+  mapped->Release(mapped->data() + mapped->bytes() - 3, 3);
+  mapped->Release(mapped->data(), 0);
+  EXPECT(std::memcmp(mapped->data(), text.data(), text.size()) == 0, "after a release");
+
+  mapped->Writable()[9000] = std::byte{1};
+  mapped->Release(mapped->data(), mapped->bytes());
+  EXPECT(mapped->data()[9000] == std::byte{1}, "a written byte was lost");
 }
 
 }  // namespace

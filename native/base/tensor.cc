@@ -16,6 +16,10 @@ void Widen(const Tensor& tensor, int64_t begin, int64_t count, float* out) {
   }
 }
 
+void Release(const Tensor& tensor, int64_t first_row, int64_t rows) {
+  if (tensor.file) tensor.file->Release(tensor.data + first_row * tensor.row_bytes(), rows * tensor.row_bytes());
+}
+
 std::vector<float> ToFloats(const Tensor& tensor) {
   std::vector<float> values(tensor.rows * tensor.columns);
   Widen(tensor, 0, tensor.rows * tensor.columns, values.data());

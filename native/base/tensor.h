@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/mapped_file.h"
 
 namespace flab {
 
@@ -18,6 +19,7 @@ struct Tensor {
   int64_t columns = 1;
   std::shared_ptr<const void> owner;
   std::string name;
+  const MappedFile* file = nullptr;  // that it lies in, if any
 
   explicit operator bool() const { return data != nullptr; }
   int64_t row_bytes() const { return columns * ItemBytes(dtype); }
@@ -25,6 +27,10 @@ struct Tensor {
 
 // Widens elements [begin, begin + count) of the tensor, counted in row-major order.
 void Widen(const Tensor& tensor, int64_t begin, int64_t count, float* out);
+
+// Lets go of the memory of rows that will not be read for a while, if they lie in a mapped file.
+void Release(const Tensor& tensor, int64_t first_row, int64_t rows);
+inline void Release(const Tensor& tensor) { Release(tensor, 0, tensor.rows); }
 
 // All elements as f32.
 std::vector<float> ToFloats(const Tensor& tensor);

@@ -30,6 +30,9 @@ void AddDivergences(std::vector<Case>& cases);
 void AddNeurons(std::vector<Case>& cases);
 void AddModels(std::vector<Case>& cases);
 
+// The shapes of the models that AddModels has cases of, as a JSON list.
+std::string ModelsAsJson();
+
 // A number in [-1, 1) from its place alone: the same on every machine, cheap.
 float Noise(uint64_t place);
 

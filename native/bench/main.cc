@@ -1,17 +1,21 @@
 // The core's benchmarks.
 //
 //   flab_bench [part of a name]   runs the cases, one line of text each
-//   flab_bench --list             one line of JSON a case
-//   flab_bench --serve            reads names from stdin; answers each with the seconds of one run, as JSON. The same name
-//                                 again runs the same operation again; another name lets go of its memory first.
+//   flab_bench --list             a line of JSON on this build and the models of the cases, then one a case
+//   flab_bench --serve            reads names from stdin; answers with JSON. A name that is not that of the line before lets go
+//                                 of the former case's memory and makes this one's operands; the same name again runs the
+//                                 operation and tells the seconds on the clock and of all processors, and the largest
+//                                 resident memory since the operands were ready.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "bench/bench.h"
 #include "cpu/kernels.h"
 
@@ -40,8 +44,15 @@ const char* NameOf(Limit limit) {
   return kNames[static_cast<int>(limit)];
 }
 
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
 void List(const std::vector<Case>& cases) {
-  std::printf("{\"cpu\": \"%s\"}\n", ActiveKernels().name);
+  std::printf("{\"cpu\": \"%s\", \"threads\": %d, \"compiler\": \"%s\", \"models\": %s}\n", ActiveKernels().name, ThreadPool::Process().threads(),
+              kCompiler, ModelsAsJson().c_str());
   for (const Case& c : cases) {
     std::printf("{\"name\": \"%s\", \"limit\": \"%s\", \"bytes\": %.0f, \"flops\": %.0f, \"tokens\": %.0f}\n", c.name.c_str(), NameOf(c.limit),
                 c.bytes, c.flops, c.tokens);
@@ -56,12 +67,16 @@ void Serve(const std::vector<Case>& cases) {
     if (found == cases.end()) throw Error("ERR_BAD_ARGUMENT", "no case is called " + name);
     if (name != prepared) {
       run = nullptr;
-      ResetPeak();
       run = found->prepare();
       prepared = name;
+      ResetPeak();
+      std::printf("{\"prepared\": true}\n");
+    } else {
+      const std::clock_t start = std::clock();
+      const double seconds = Seconds(run);
+      const double cpu_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+      std::printf("{\"seconds\": %.9f, \"cpuSeconds\": %.6f, \"peakBytes\": %.0f}\n", seconds, cpu_seconds, PeakBytes());
     }
-    const double seconds = Seconds(run);
-    std::printf("{\"seconds\": %.9f, \"peakBytes\": %.0f}\n", seconds, PeakBytes());
     std::fflush(stdout);
   }
 }

@@ -50,7 +50,7 @@ std::shared_ptr<Model> MakeModel(const Shape& shape, Compute compute, bool with_
     layer.down = Weights(shape.width, shape.ffn_width);
   }
   const Tensor embedding = Weights(shape.vocabulary, shape.width);
-  return std::make_shared<Model>(std::move(spec), embedding, Ones(shape.width), embedding, std::move(layers), compute, int64_t{4} << 30);
+  return std::make_shared<Model>(std::move(spec), embedding, Ones(shape.width), embedding, std::move(layers), compute);
 }
 
 // Texts of equal length.
@@ -164,6 +164,22 @@ void AddModels(std::vector<Case>& cases) {
   AddHeads(cases);
   AddForwards(cases);
   AddSweeps(cases);
+}
+
+std::string ModelsAsJson() {
+  std::string json;
+  for (const Shape& s : kShapes) {
+    json += std::string(json.empty() ? "[" : ", ") + "{\"name\": \"" + s.name + "\"";
+    const auto add = [&](const char* key, int64_t value) { json += std::string(", \"") + key + "\": " + std::to_string(value); };
+    add("width", s.width);
+    add("layers", s.layers);
+    add("queryHeads", s.query_heads);
+    add("kvHeads", s.kv_heads);
+    add("ffnWidth", s.ffn_width);
+    add("vocabulary", s.vocabulary);
+    json += "}";
+  }
+  return json + "]";
 }
 
 }  // namespace flab::bench

@@ -18,8 +18,8 @@ std::function<void()> Product(Compute compute, int64_t rows, int64_t depth, int6
   for (int64_t i = 0; i < w.size(); ++i) w[i] = Noise(i + 7);
   const Tensor tensor{reinterpret_cast<const std::byte*>(w.data()), Dtype::kF32, outputs, depth, nullptr, "w"};
   const Tensor* tensors[] = {&tensor};
-  auto state = std::make_shared<State>(State{std::move(a), Buffer<float>(rows * outputs), Pack(Job(), ActiveKernels(), compute, tensors)});
-  return [=] { Matmul(Job(), ActiveKernels(), state->a.data(), depth, rows, state->weights, state->c.data(), outputs, false); };
+  auto state = std::make_shared<State>(State{std::move(a), Buffer<float>(rows * outputs), Pack(Job(), Format(ActiveKernels(), compute), tensors)});
+  return [=] { Matmul(Job(), state->a.data(), depth, rows, state->weights, state->c.data(), outputs, false); };
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "binding/jobs.h"
 #include "binding/values.h"
@@ -33,7 +34,7 @@ Napi::Value Guarded(const Napi::CallbackInfo& info) {
 }
 
 // A model is used by one job at a time; one that waits can be cancelled.
-std::unique_lock<std::mutex> Lock(const Job& job, Model& model) {
+std::unique_lock<std::mutex> Lock(const Job& job, OpenedModel& model) {
   std::unique_lock lock(model.mutex, std::try_to_lock);
   while (!lock.owns_lock()) {
     job.CheckCancelled();
@@ -59,23 +60,57 @@ Napi::Value LimitThreads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value LimitMemoryBytes(const Napi::CallbackInfo& info) {
+  LimitMemory(std::max<int64_t>(0, info[0].ToNumber().Int64Value()));
+  return info.Env().Undefined();
+}
+
+Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
+  const Napi::Object input = Input(info);
+  auto model = ReadModel(input.Get("model"));
+  const OwnedTexts texts = ReadTexts(input.Get("texts"), *model);
+  const std::string operation = input.Get("operation").ToString();
+  const int64_t candidates = input.Get("candidates").ToNumber().Int64Value();
+  int64_t bytes = 0;
+  if (operation == "scoreLayers") {
+    bytes = LeastScoreLayersBytes(*model, texts.texts(), candidates);
+  } else if (operation == "measure" || operation == "rankNeurons") {
+    bytes = LeastMeasureBytes(*model, texts.texts(), candidates);
+  } else if (operation == "compare") {
+    bytes = LeastCompareBytes(*model, texts.texts());
+  } else {
+    throw Error("ERR_BAD_ARGUMENT", "operation: expected scoreLayers, measure, rankNeurons or compare, got " + operation);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
 Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
-  const LayerScoresOptions options{
-      .positions = ReadPositions(input.Get("positions")), .candidates = ReadFlag(input, "candidates"), .losses = ReadFlag(input, "losses")};
+  const LayerScoresOptions options{.positions = ReadPositions(input.Get("positions")),
+                                   .candidates = ReadFlag(input, "candidates"),
+                                   .losses = ReadFlag(input, "losses"),
+                                   .keep = ReadFlag(input, "keep")};
+  const bool racing = ReadFlag(input, "racing");
+  if (racing && (!options.candidates || options.losses)) throw Error("ERR_BAD_ARGUMENT", "racing: expected candidates and no losses");
   ModelView view = ReadView(input.Get("view"), *model);
   if (!view.neurons.empty()) throw Error("ERR_BAD_ARGUMENT", "view: expected no neurons, layers are scored with all of them");
-  auto work = [model, options, view = std::move(view), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+  auto work = [model, options, racing, view = std::move(view), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
     const auto lock = Lock(job, *model);
-    return [scores = ScoreLayers(job, *model, view, texts.texts(), options)](Napi::Env env) -> Napi::Value {
+    LayerScores scores = racing ? RaceLayers(job, *model, view, texts.texts(), options.positions)
+                                : ScoreLayers(job, *model, view, texts.texts(), options, &model->walks);
+    if (!options.keep) model->walks = WalkStore();
+    return [scores = std::move(scores)](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
       result["divergence"] = FloatArray(env, scores.divergence);
       result["loss"] = FloatArray(env, scores.loss);
       result["blockInfluence"] = FloatArray(env, scores.block_influence);
       result["blockInfluenceLast"] = FloatArray(env, scores.block_influence_last);
       result["angular"] = FloatArray(env, scores.angular);
+      result["texts"] = IndexArray(env, scores.texts);
+      result["survivors"] = IndexArray(env, scores.survivors);
       result["tokenLayers"] = Napi::Number::New(env, scores.token_layers);
+      result["tokenLayersGreedy"] = Napi::Number::New(env, scores.token_layers_full);
       return result;
     };
   };
@@ -133,9 +168,10 @@ Napi::Value StartLogits(const Napi::CallbackInfo& info) {
   auto work = [model, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model),
                positions = ReadPositions(input.Get("positions"))](Job& job) {
     const auto lock = Lock(job, *model);
-    return [logits = Logits(job, *model, view, texts.texts(), positions)](Napi::Env env) -> Napi::Value {
-      auto array = Napi::Float32Array::New(env, logits.size());
-      std::copy(logits.begin(), logits.end(), array.Data());
+    auto logits = std::make_shared<Buffer<float>>(Logits(job, *model, view, texts.texts(), positions));
+    return [logits](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Float32Array::New(env, logits->size());
+      std::copy_n(logits->data(), logits->size(), array.Data());
       return array;
     };
   };
@@ -323,6 +359,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("mapFile", Guarded<MapFile>);
   define("openModel", Guarded<OpenModel>);
   define("limitThreads", Guarded<LimitThreads>);
+  define("limitMemory", Guarded<LimitMemoryBytes>);
+  define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);
   define("rankNeurons", Guarded<StartRankNeurons>);

@@ -87,6 +87,7 @@ Tensor ReadWeight(const Napi::Object& parent, const char* role, int64_t rows, in
   }
   tensor.data = file->data() + begin;
   tensor.owner = file;
+  tensor.file = file.get();
   return tensor;
 }
 
@@ -195,7 +196,7 @@ Napi::Value MappedFileObject::View(const Napi::CallbackInfo& info) {
   if (begin == end) return Napi::ArrayBuffer::New(env, 0);
   auto* owner = new std::shared_ptr<MappedFile>(file_);
   return Napi::ArrayBuffer::New(
-      env, file_->data() + begin, end - begin, [](Napi::Env, void*, std::shared_ptr<MappedFile>* kept) { delete kept; }, owner);
+      env, file_->Writable() + begin, end - begin, [](Napi::Env, void*, std::shared_ptr<MappedFile>* kept) { delete kept; }, owner);
 }
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model) {
@@ -215,11 +216,10 @@ ModelPointer ReadNewModel(const Napi::Object& object) {
   for (uint32_t i = 0; i < list.Length(); ++i) layers.push_back(ReadLayer(list.Get(i).As<Napi::Object>(), spec));
   const std::string compute = GetString(object, "compute");
   if (compute != "f32" && compute != "bf16") Refuse("compute: expected f32 or bf16, got " + compute);
-  constexpr int64_t kCacheBytes = int64_t{4} << 30;
   const int64_t vocabulary = spec.vocabulary, width = spec.width;
-  return std::make_shared<Model>(std::move(spec), ReadWeight(object, "embedding", vocabulary, width),
+  return std::make_shared<OpenedModel>(std::move(spec), ReadWeight(object, "embedding", vocabulary, width),
                                  ReadWeight(object, "finalNorm", width, 1), ReadWeight(object, "head", vocabulary, width),
-                                 std::move(layers), compute == "bf16" ? Compute::kBF16 : Compute::kF32, kCacheBytes);
+                                 std::move(layers), compute == "bf16" ? Compute::kBF16 : Compute::kF32);
 }
 
 ModelView ReadView(const Napi::Value& value, const Model& model) {
@@ -342,6 +342,12 @@ std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const
 }
 
 bool ReadFlag(const Napi::Object& object, const char* name) { return Get(object, name).ToBoolean(); }
+
+Napi::Value IndexArray(Napi::Env env, const std::vector<uint32_t>& values) {
+  auto array = Napi::Uint32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
 
 Napi::Value FloatArray(Napi::Env env, const std::vector<double>& values) {
   auto array = Napi::Float64Array::New(env, values.size());

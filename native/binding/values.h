@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include "model/model.h"
 #include "prune/neuron_scores.h"
 #include "prune/positions.h"
+#include "prune/walk_store.h"
 
 // JavaScript values as C++ values: the shapes are those of ts/native/contract.ts. Every reader throws
 // Error("ERR_BAD_ARGUMENT") with the name of what is wrong.
@@ -41,7 +43,17 @@ struct OwnedTexts {
   Texts texts() const { return {ids, offsets}; }
 };
 
-using ModelPointer = std::shared_ptr<Model>;
+// A model and what its jobs share: one at a time, so that each has all the memory; what a scoring of layers leaves for the next.
+struct OpenedModel : Model {
+  using Model::Model;
+  std::mutex mutex;
+  WalkStore walks;
+};
+
+using ModelPointer = std::shared_ptr<OpenedModel>;
+
+// [size] numbers for JavaScript.
+Napi::Value IndexArray(Napi::Env env, const std::vector<uint32_t>& values);
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model);
 ModelPointer ReadModel(const Napi::Value& value);

@@ -11,7 +11,7 @@
 
 namespace flab {
 
-// A block of rows x columns items in a mapped file, of which some rows and columns are written.
+// A block of rows x columns items in a file, of which some rows and columns are written. The file is read past its mapping.
 struct WritePiece {
   std::shared_ptr<MappedFile> file;
   int64_t begin, rows, columns, item_bytes;
@@ -30,8 +30,9 @@ struct WriteFile {
 };
 
 // Writes the files one after the other, each new (an existing one is an error) and synced to disk at its
-// end. Needs one buffer, whatever the sizes. Returns the bytes written. Throws a system error (ENOSPC, ...)
-// with the file's path; what was written until then stays, for the caller to remove with its folder.
+// end. Needs two small buffers, whatever the sizes. Returns the bytes written. Throws a system error (ENOSPC, ...)
+// with the file's path, or ERR_READ with the source's; what was written until then stays, for the caller to
+// remove with its folder.
 int64_t WriteFiles(Job& job, const std::vector<WriteFile>& files);
 
 }  // namespace flab

@@ -113,6 +113,95 @@ TEST("pieces larger than the writer's buffer are whole, and progress reaches the
   EXPECT(written == bytes);
 }
 
+TEST("rows far apart, rows longer than what is read at once, and whole pieces that follow each other") {
+  const TemporaryFolder folder;
+  const auto source = Source(folder, "source", 12 << 20), other = Source(folder, "other", 300001);
+  Random random(3);
+  using Keep = std::vector<uint32_t>;
+  const WriteFile file{folder / "out",
+                       Bytes("h"),
+                       {{source, 1, 2000, 3000, 2, random.Indices(2000, 0.02), {}},
+                        {source, 7, 2000, 3000, 2, random.Indices(2000, 0.02), random.Indices(3000, 0.5)},
+                        {source, 0, 7, 100001, 4, Keep{0, 2, 3, 6}, {}},
+                        {source, 0, 7, 100001, 4, Keep{1, 2, 6}, random.Indices(100001, 0.7)},
+                        {source, 0, 7, 100001, 4, {}, Keep{0, 100000}},
+                        {source, 100, 1, 3000000, 1, {}, {}},
+                        {source, 3000100, 1, 5, 1, {}, {}},
+                        {source, 3000105, 1, 0, 1, {}, {}},
+                        {source, 3000105, 1, 5000000, 1, {}, {}},
+                        {other, 8000105 % 300001, 1, 100, 1, {}, {}},
+                        {other, 0, 1, 300001, 1, {}, {}},
+                        {source, 300001, 1, 9, 1, {}, {}},
+                        {source, 300010, 3, 3, 1, Keep{0, 1}, {}},
+                        {source, 6, 1, 9, 1, {}, {}}}};
+  std::string expected = "h";
+  for (const WritePiece& piece : file.pieces) expected += Naive(piece);
+  Job job;
+  EXPECT(WriteFiles(job, {file}) == static_cast<int64_t>(expected.size()));
+  EXPECT(ReadAll(file.path) == expected);
+}
+
+// Largest resident memory since the last call, in bytes; 0 where the system does not tell.
+int64_t PeakBytes() {
+  std::ifstream status("/proc/self/status");
+  int64_t bytes = 0;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) bytes = std::atoll(line.c_str() + 6) * 1024;
+  }
+  std::ofstream("/proc/self/clear_refs") << 5;
+  return bytes;
+}
+
+TEST("memory does not grow with the sizes of the files") {
+  const TemporaryFolder folder;
+  const int64_t rows = 8000, columns = 4000;  // of 2 bytes: 64 MB
+  std::ofstream(folder / "source").close();
+  std::filesystem::resize_file(folder / "source", rows * columns * 2);
+  const auto source = MappedFile::Open(folder / "source");
+  Random random(4);
+  const WriteFile file{folder / "out",
+                       Bytes("h"),
+                       {{source, 0, 1, rows * columns * 2, 1, {}, {}},
+                        {source, 0, rows, columns, 2, random.Indices(rows, 0.5), {}},
+                        {source, 0, rows, columns, 2, {}, random.Indices(columns, 0.5)},
+                        {source, 0, rows, columns, 2, random.Indices(rows, 0.5), random.Indices(columns, 0.5)}}};
+  PeakBytes();
+  const int64_t before = PeakBytes();
+  if (before == 0) return testing::Skip("how much memory the writer needs, which this system does not tell");
+  Job job;
+  WriteFiles(job, {file});
+  const int64_t grown = PeakBytes() - before;
+  EXPECT(grown < 8 << 20, grown);
+}
+
+TEST("what was written to the mapping does not get into the output") {
+  const TemporaryFolder folder;
+  const auto source = Source(folder, "source", 1000);
+  const std::string expected = ReadAll(folder / "source");
+  std::memset(source->Writable(), 0, 1000);
+  Job job;
+  WriteFiles(job, {{folder / "out", {}, {{source, 0, 1, 1000, 1, {}, {}}}}});
+  EXPECT(ReadAll(folder / "out") == expected);
+}
+
+TEST("a source that became shorter is an error with its path") {
+  const TemporaryFolder folder;
+  const auto source = Source(folder, "source", 1000);
+  std::filesystem::resize_file(folder / "source", 500);
+  for (const bool sliced : {false, true}) {
+    std::optional<std::vector<uint32_t>> keep;
+    if (sliced) keep = {0, 9};
+    Job job;
+    std::string code, file;
+    try {
+      WriteFiles(job, {{folder / (sliced ? "a" : "b"), {}, {{source, 0, 10, 100, 1, keep, {}}}}});
+    } catch (const Error& error) {
+      code = error.code, file = error.file;
+    }
+    EXPECT(code == "ERR_READ" && file == folder / "source", code, " ", file);
+  }
+}
+
 TEST("pieces without rows, columns or bytes add nothing") {
   const TemporaryFolder folder;
   const auto source = Source(folder, "source", 64), empty = Source(folder, "empty", 0);

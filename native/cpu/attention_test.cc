@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/testing.h"
-#include "cpu/kernels.h"
+#include "cpu/attention.h"
 
 namespace flab {
 namespace {
@@ -35,14 +35,15 @@ struct Inputs {
     value = random.Normals(x.tokens * kv_stride);
   }
 
-  std::vector<float> Attend(const Case& x) const {
-    Buffer<float> scratch(AttentionScratch(x.tokens, x.head_width) + 1);
-    scratch[scratch.size() - 1] = kUntouched;
-    for (int64_t i = 0; i + 1 < scratch.size(); ++i) scratch[i] = NAN;  // what another task left behind must not matter
+  std::vector<float> Attend(const Case& x, Compute compute = Compute::kF32, int64_t first_query = 0) const {
+    // Memory that another task left behind must not matter.
+    static AttentionScratch scratch;
+    std::fill_n(scratch.scores.data(), scratch.scores.size(), NAN);
     std::vector<float> out(x.tokens * out_stride, kUntouched);
-    ActiveKernels().attend({query.data(), key.data(), value.data(), out.data(), query_stride, kv_stride, out_stride, x.tokens, x.head_width,
-                            x.query_heads, x.window, 1 / std::sqrt(static_cast<float>(x.head_width)), scratch.data()});
-    EXPECT(scratch[scratch.size() - 1] == kUntouched, Name(x), ": written past the scratch memory");
+    flab::Attend(Format(ActiveKernels(), compute),
+                 {query.data(), key.data(), value.data(), out.data(), query_stride, kv_stride, out_stride, x.tokens, x.head_width,
+                  x.query_heads, x.window, 1 / std::sqrt(static_cast<float>(x.head_width)), first_query},
+                 scratch);
     return out;
   }
 

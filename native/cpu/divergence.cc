@@ -8,7 +8,7 @@
 namespace flab {
 namespace {
 
-constexpr int64_t kTile = 2048;  // two rows of 8 kB stay in the L1 cache
+constexpr int64_t kTile = 4096;  // two rows of 16 kB at most
 
 // Straightforward, in doubles: for rows with infinities or NaN, or with logits that are absurdly far apart.
 double RowDivergenceExact(const Tensor& p, const Tensor& q, int64_t row) {
@@ -34,33 +34,32 @@ double RowDivergenceExact(const Tensor& p, const Tensor& q, int64_t row) {
   return divergence + excluded;
 }
 
-bool Finite(const float* values, int64_t count) {
-  // A sum of zeros: any infinity or NaN makes it NaN.
-  float zero = 0;
-  for (int64_t i = 0; i < count; ++i) zero += values[i] * 0;
-  return zero == 0;
-}
-
 }  // namespace
 
 double Divergence(const DivergenceSums& sums) {
   if (sums.w == 0) return 0;
-  const double ratio = sums.a / sums.w;
-  const bool close = std::fabs(ratio) < 0.5;
-  const double delta = close ? std::log1p(ratio) : std::log(sums.e / sums.w);
-  const double divergence = close ? sums.g / sums.w - (std::expm1(delta) - delta) : delta - sums.d / sums.w;
+  const double mean = sums.d / sums.w, excess = sums.g / sums.w, delta = std::log1p(mean + excess);
+  const bool close = std::fabs(mean + excess) < 0.5;
+  const double divergence = close ? excess - (std::expm1(delta) - delta) : delta - mean;
   return divergence < 0 ? 0 : divergence;
 }
 
 double RowDivergence(const Kernels& kernels, const Tensor& p, const Tensor& q, int64_t row) {
   alignas(64) float l[kTile], s[kTile];
+  const bool same = p.dtype == q.dtype;
   DivergenceSums sums;
   for (int64_t begin = 0; begin < p.columns; begin += kTile) {
-    const int64_t count = std::min(kTile, p.columns - begin);
-    Widen(p, row * p.columns + begin, count, l);
-    Widen(q, row * p.columns + begin, count, s);
-    if (!Finite(l, count) || !Finite(s, count)) return RowDivergenceExact(p, q, row);
-    kernels.divergence_tile(l, s, count, sums);
+    const int64_t count = std::min(kTile, p.columns - begin), first = row * p.columns + begin;
+    if (same) {
+      const int64_t offset = first * ItemBytes(p.dtype);
+      kernels.divergence_tile(p.dtype, p.data + offset, q.data + offset, count, sums);
+    } else {
+      Widen(p, first, count, l);
+      Widen(q, first, count, s);
+      kernels.divergence_tile(Dtype::kF32, l, s, count, sums);
+    }
+    // Infinities and NaN of l and s alike.
+    if (!std::isfinite(sums.d)) return RowDivergenceExact(p, q, row);
   }
   return sums.far ? RowDivergenceExact(p, q, row) : Divergence(sums);
 }

@@ -8,8 +8,8 @@
 namespace flab {
 
 // KL(P || Q) in nats from finished sums. With delta = lse(s) - lse(l) - guess: where Q is close,
-// G/W - (expm1(delta) - delta), delta = log1p(A/W), which does not cancel; where it is far,
-// delta - D/W, delta = log(E/W). Never below zero.
+// G/W - (expm1(delta) - delta), delta = log1p((D + G)/W), which does not cancel; where it is far, delta - D/W.
+// Never below zero.
 double Divergence(const DivergenceSums& sums);
 
 // KL(P || Q) in nats of row `row` of two matrices of logits of the same width. A logit of -infinity is a

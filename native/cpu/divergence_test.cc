@@ -69,7 +69,7 @@ DivergenceSums SumTiles(const Rows& rows, const Tiling& tiles) {
   DivergenceSums sums;
   int64_t begin = 0;
   for (const int64_t tile : tiles) {
-    ActiveKernels().divergence_tile(rows.l.data() + begin, rows.s.data() + begin, tile, sums);
+    ActiveKernels().divergence_tile(Dtype::kF32, rows.l.data() + begin, rows.s.data() + begin, tile, sums);
     begin += tile;
   }
   return sums;
@@ -206,7 +206,7 @@ TEST("short rows, one logit included") {
 TEST("no logits at all diverge by nothing") {
   EXPECT(Divergence(DivergenceSums{}) == 0);
   DivergenceSums sums;
-  ActiveKernels().divergence_tile(nullptr, nullptr, 0, sums);
+  ActiveKernels().divergence_tile(Dtype::kF32, nullptr, nullptr, 0, sums);
   EXPECT(sums.w == 0);
   LogSumExp none;
   ActiveKernels().log_sum_exp_tile(nullptr, 0, none);

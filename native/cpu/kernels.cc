@@ -11,7 +11,10 @@ namespace generic { extern const Kernels kKernels; }
 #ifdef __x86_64__
 namespace avx2 { extern const Kernels kKernels; }
 namespace avx512 { extern const Kernels kKernels; }
-namespace avx512bf16 { extern decltype(Kernels::tile_bf16) const kTileBF16; }
+namespace avx512bf16 {
+extern decltype(Kernels::tile_bf16) const kTileBF16;
+extern decltype(Kernels::to_bf16) const kToBF16;
+}  // namespace avx512bf16
 #endif
 
 namespace {
@@ -26,7 +29,8 @@ Kernels Choose() {
   Kernels with_bf16 = avx512::kKernels;
   with_bf16.name = "avx512bf16";
   with_bf16.tile_bf16 = avx512bf16::kTileBF16;
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  with_bf16.to_bf16 = avx512bf16::kToBF16;
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const Choice choices[] = {{&with_bf16, has_avx512 && __builtin_cpu_supports("avx512bf16")},
@@ -51,12 +55,6 @@ Kernels Choose() {
 const Kernels& ActiveKernels() {
   static const Kernels kernels = Choose();
   return kernels;
-}
-
-int64_t AttentionScratch(int64_t tokens, int64_t head_width) {
-  constexpr int64_t kPad = 32;
-  const int64_t padded_tokens = (tokens + kPad - 1) / kPad * kPad, padded_width = (head_width + kPad - 1) / kPad * kPad;
-  return padded_tokens * head_width + padded_tokens * padded_width + 4 * padded_tokens + 4 * padded_width;
 }
 
 }  // namespace flab

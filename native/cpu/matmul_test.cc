@@ -85,7 +85,6 @@ void ExpectProduct(const Case& x, const std::vector<float>& a, int64_t a_stride,
 void TestMatmul(const Case& x, uint32_t seed) {
   Random random(seed);
   Job job;
-  const Kernels& kernels = ActiveKernels();
   const int64_t a_stride = x.depth + 3, c_stride = x.outputs + 5;
   const std::vector<float> a = Peaked(random, std::max<int64_t>(1, x.rows) * a_stride);
   std::vector<float> values = Peaked(random, x.outputs * x.depth);
@@ -94,23 +93,23 @@ void TestMatmul(const Case& x, uint32_t seed) {
   }
   const Weights weights(x.dtype, x.outputs, x.depth, values);
   const Tensor* tensors[] = {&weights.tensor};
-  const PackedMatrix packed = Pack(job, kernels, x.compute, tensors);
+  const PackedMatrix packed = Pack(job, Format(ActiveKernels(), x.compute), tensors);
   EXPECT(packed.outputs() == x.outputs && packed.depth() == x.depth);
   std::vector<float> before(x.rows * c_stride, kUntouched);
   if (x.accumulate) before = Peaked(random, x.rows * c_stride);
   std::vector<float> c = before;
-  Matmul(job, kernels, a.data(), a_stride, x.rows, packed, c.data(), c_stride, x.accumulate);
+  Matmul(job, a.data(), a_stride, x.rows, packed, c.data(), c_stride, x.accumulate);
   ExpectProduct(x, a, a_stride, values, before, c, c_stride, 0, x.outputs);
 }
 
-// Around the tile (6 or 14 rows), the block of 112 rows, the panel of 32 outputs, and the passes of 256 and 512 inputs.
+// Around the tile (6 or 14 rows), the block of 112 rows, the panel of 32 outputs, and the passes of 1024 items.
 const std::vector<int64_t>& Rows() {
   static const int64_t tile = ActiveKernels().tile_rows;
   static const std::vector<int64_t> rows = {1, tile - 1, tile, tile + 1, 2 * tile + 3, 111, 112, 113};
   return rows;
 }
 constexpr int64_t kOutputs[] = {1, 31, 32, 33, 97};
-constexpr int64_t kDepths[] = {1, 2, 3, 63, 64, 65, 127, 255, 256, 257, 511, 512, 513, 1031};
+constexpr int64_t kDepths[] = {1, 2, 3, 63, 64, 65, 127, 255, 256, 257, 1023, 1024, 1025, 2049};
 
 void TestAllShapes(Compute compute) {
   uint32_t seed = 1;
@@ -140,11 +139,11 @@ TEST("f16 weights are widened exactly") {
   for (int64_t i = 0; i < 40 * 6; ++i) halves.push_back(static_cast<uint16_t>((i * 263) % 0x7c00));
   const Tensor tensor{reinterpret_cast<const std::byte*>(halves.data()), Dtype::kF16, 40, 6, nullptr, "t"};
   const Tensor* tensors[] = {&tensor};
-  const PackedMatrix packed = Pack(job, ActiveKernels(), Compute::kF32, tensors);
+  const PackedMatrix packed = Pack(job, Format(ActiveKernels(), Compute::kF32), tensors);
   for (int64_t k = 0; k < 6; ++k) {
     std::vector<float> a(6), c(40);
     a[k] = 1;
-    Matmul(job, ActiveKernels(), a.data(), 6, 1, packed, c.data(), 40, false);
+    Matmul(job, a.data(), 6, 1, packed, c.data(), 40, false);
     for (int64_t j = 0; j < 40; ++j) EXPECT(c[j] == FromF16(halves[j * 6 + k]), "output ", j, ", input ", k);
   }
 }
@@ -160,10 +159,10 @@ TEST("stacked tensors of several dtypes give their outputs one under the other")
     const auto part = [&](int64_t begin, int64_t end) { return std::vector<float>(values.begin() + begin * kDepth, values.begin() + end * kDepth); };
     const Weights first(Dtype::kF32, 7, kDepth, part(0, 7)), second(Dtype::kBF16, 40, kDepth, part(7, 47)), third(Dtype::kF32, 1, kDepth, part(47, 48));
     const Tensor* tensors[] = {&first.tensor, &second.tensor, &third.tensor};
-    const PackedMatrix packed = Pack(job, ActiveKernels(), compute, tensors);
+    const PackedMatrix packed = Pack(job, Format(ActiveKernels(), compute), tensors);
     const std::vector<float> a = random.Normals(x.rows * kDepth);
     std::vector<float> before(x.rows * x.outputs, kUntouched), c = before;
-    Matmul(job, ActiveKernels(), a.data(), kDepth, x.rows, packed, c.data(), x.outputs, false);
+    Matmul(job, a.data(), kDepth, x.rows, packed, c.data(), x.outputs, false);
     ExpectProduct(x, a, kDepth, values, before, c, x.outputs, 0, x.outputs);
   }
 }
@@ -176,7 +175,7 @@ TEST("a block of panels is that part of the product, and touches nothing else") 
   const Weights weights(Dtype::kF32, kOutputsHere, kDepth, values);
   const Tensor* tensors[] = {&weights.tensor};
   for (const Compute compute : {Compute::kF32, Compute::kBF16}) {
-    const PackedMatrix packed = Pack(job, ActiveKernels(), compute, tensors);
+    const PackedMatrix packed = Pack(job, Format(ActiveKernels(), compute), tensors);
     for (const auto& [first, panels] : {std::pair<int64_t, int64_t>{0, 1}, {1, 2}, {2, 3}, {4, 1}, {0, 5}}) {
       for (const bool accumulate : {false, true}) {
         const int64_t count = std::min(panels * kPanel, kOutputsHere - first * kPanel), c_stride = count + 7;
@@ -184,7 +183,11 @@ TEST("a block of panels is that part of the product, and touches nothing else") 
         const std::vector<float> a = Peaked(random, x.rows * kDepth);
         const std::vector<float> before = random.Normals(x.rows * c_stride);
         std::vector<float> c = before;
-        MatmulBlock(ActiveKernels(), a.data(), kDepth, x.rows, packed, first, panels, c.data(), c_stride, accumulate);
+        PackedRows inputs;
+        inputs.Reserve(packed.format(), x.rows, kDepth);
+        const int64_t tile_rows = ActiveKernels().tile_rows;
+        for (int64_t row = 0; row < x.rows; row += tile_rows) inputs.FillTile(packed.format(), row, a.data() + row * kDepth, kDepth);
+        MultiplyPanels(inputs, 0, x.rows, packed, first, panels, c.data(), c_stride, accumulate);
         ExpectProduct(x, a, kDepth, values, before, c, c_stride, first * kPanel, count);
       }
     }
@@ -199,16 +202,16 @@ TEST("a row computed alone has the same bits as among others, whatever the threa
       constexpr int64_t kRows = 115, kOutputsHere = 70;
       const Weights weights(Dtype::kF32, kOutputsHere, depth, Peaked(random, kOutputsHere * depth));
       const Tensor* tensors[] = {&weights.tensor};
-      const PackedMatrix packed = Pack(job, ActiveKernels(), compute, tensors);
+      const PackedMatrix packed = Pack(job, Format(ActiveKernels(), compute), tensors);
       const std::vector<float> a = Peaked(random, kRows * depth);
       std::vector<float> together(kRows * kOutputsHere), alone(kOutputsHere), limited(kRows * kOutputsHere);
-      Matmul(job, ActiveKernels(), a.data(), depth, kRows, packed, together.data(), kOutputsHere, false);
+      Matmul(job, a.data(), depth, kRows, packed, together.data(), kOutputsHere, false);
       ThreadPool::Process().Limit(1);
-      Matmul(job, ActiveKernels(), a.data(), depth, kRows, packed, limited.data(), kOutputsHere, false);
+      Matmul(job, a.data(), depth, kRows, packed, limited.data(), kOutputsHere, false);
       ThreadPool::Process().Limit(0);
       EXPECT(std::memcmp(together.data(), limited.data(), together.size() * 4) == 0, "one thread, depth ", depth);
       for (int64_t row = 0; row < kRows; ++row) {
-        Matmul(job, ActiveKernels(), a.data() + row * depth, depth, 1, packed, alone.data(), kOutputsHere, false);
+        Matmul(job, a.data() + row * depth, depth, 1, packed, alone.data(), kOutputsHere, false);
         EXPECT(std::memcmp(alone.data(), together.data() + row * kOutputsHere, kOutputsHere * 4) == 0, "row ", row, ", depth ", depth);
       }
     }
@@ -234,11 +237,11 @@ TEST("in f32, leaving out inputs that are zero changes no bit") {
         const Weights all_weights(Dtype::kF32, kOutputsHere, depth, all), few_weights(Dtype::kF32, kOutputsHere, kept, few);
         const Tensor* all_tensors[] = {&all_weights.tensor};
         const Tensor* few_tensors[] = {&few_weights.tensor};
-        const PackedMatrix all_packed = Pack(job, ActiveKernels(), Compute::kF32, all_tensors);
-        const PackedMatrix few_packed = Pack(job, ActiveKernels(), Compute::kF32, few_tensors);
+        const PackedMatrix all_packed = Pack(job, Format(ActiveKernels(), Compute::kF32), all_tensors);
+        const PackedMatrix few_packed = Pack(job, Format(ActiveKernels(), Compute::kF32), few_tensors);
         std::vector<float> c = random.Normals(kRows * kOutputsHere), few_c = c;
-        Matmul(job, ActiveKernels(), a.data(), depth, kRows, all_packed, c.data(), kOutputsHere, accumulate);
-        Matmul(job, ActiveKernels(), few_a.data(), kept, kRows, few_packed, few_c.data(), kOutputsHere, accumulate);
+        Matmul(job, a.data(), depth, kRows, all_packed, c.data(), kOutputsHere, accumulate);
+        Matmul(job, few_a.data(), kept, kRows, few_packed, few_c.data(), kOutputsHere, accumulate);
         EXPECT(std::memcmp(c.data(), few_c.data(), c.size() * 4) == 0, kept, " of ", depth, " inputs");
       }
     }
@@ -249,12 +252,12 @@ TEST("a cancelled job computes no product") {
   Job job;
   const Weights weights(Dtype::kF32, 3, 2, {1, 2, 3, 4, 5, 6});
   const Tensor* tensors[] = {&weights.tensor};
-  const PackedMatrix packed = Pack(job, ActiveKernels(), Compute::kF32, tensors);
+  const PackedMatrix packed = Pack(job, Format(ActiveKernels(), Compute::kF32), tensors);
   job.Cancel();
   const float a[] = {1, 1};
   float c[3] = {kUntouched};
-  EXPECT(testing::CodeOf([&] { Matmul(job, ActiveKernels(), a, 2, 1, packed, c, 3, false); }) == "ERR_ABORTED");
-  EXPECT(testing::CodeOf([&] { Pack(job, ActiveKernels(), Compute::kF32, tensors); }) == "ERR_ABORTED");
+  EXPECT(testing::CodeOf([&] { Matmul(job, a, 2, 1, packed, c, 3, false); }) == "ERR_ABORTED");
+  EXPECT(testing::CodeOf([&] { Pack(job, Format(ActiveKernels(), Compute::kF32), tensors); }) == "ERR_ABORTED");
   EXPECT(c[0] == kUntouched);
 }
 

@@ -1,5 +1,8 @@
 #include "cpu/slice.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/testing.h"
 
 namespace flab {
@@ -63,6 +66,89 @@ TEST("kept columns are copied in order, at every size of items, from any byte") 
       }
     }
   }
+}
+
+// The columns of one row, item by item.
+void AppendColumns(const std::byte* row, int64_t item_bytes, const std::vector<uint32_t>& keep, std::vector<std::byte>& out) {
+  for (const uint32_t column : keep) out.insert(out.end(), row + column * item_bytes, row + (column + 1) * item_bytes);
+}
+
+TEST("rows and columns of one matrix are kept at once") {
+  Random random(3);
+  const int64_t rows = 23;
+  for (const int64_t item_bytes : kItemBytes) {
+    for (const int64_t columns : {1, 5, 33, 200}) {
+      const std::vector<std::byte> source = RandomBytes(random, rows * columns * item_bytes);
+      for (const auto& keep_rows : Keeps(random, rows)) {
+        for (const auto& keep : Keeps(random, columns)) {
+          const ColumnSlicer slicer(columns, item_bytes, keep);
+          std::vector<std::byte> expected, got(keep_rows.size() * slicer.kept_bytes() + 1, std::byte{77});
+          for (const uint32_t row : keep_rows) AppendColumns(&source[row * slicer.row_bytes()], item_bytes, keep, expected);
+          expected.push_back(std::byte{77});
+          slicer.Slice(source.data(), keep_rows, got.data());
+          EXPECT(got == expected, keep_rows.size(), " rows, ", keep.size(), " of ", columns, " columns of ", item_bytes, " bytes");
+        }
+      }
+    }
+  }
+}
+
+TEST("slices on all threads are the same, below and above the size from which they go past the caches, to any address") {
+  Random random(4);
+  const Job job;
+  for (const int64_t item_bytes : kItemBytes) {
+    for (const int64_t rows : {300, 3000}) {
+      if (rows == 3000 && item_bytes > 3) continue;  // time
+      const int64_t columns = (rows == 300 ? 2011 : 6007) / item_bytes;
+      const std::vector<std::byte> source = RandomBytes(random, rows * columns * item_bytes);
+      for (const double share : {0.3, 0.9}) {
+        const auto keep_rows = random.Indices(rows, share), keep = random.Indices(columns, share);
+        for (const int64_t off : {0, 1, 63}) {
+          std::vector<std::byte> expected(off, std::byte{77}), got;
+          for (const uint32_t row : keep_rows) {
+            const std::byte* from = &source[row * columns * item_bytes];
+            expected.insert(expected.end(), from, from + columns * item_bytes);
+          }
+          expected.push_back(std::byte{77});
+          got.assign(expected.size(), std::byte{77});
+          SliceRows(job, source.data(), columns * item_bytes, keep_rows, got.data() + off);
+          EXPECT(got == expected, keep_rows.size(), " of ", rows, " rows of ", columns * item_bytes, " bytes to ", off);
+
+          expected.assign(off, std::byte{77});
+          for (int64_t row = 0; row < rows; ++row) AppendColumns(&source[row * columns * item_bytes], item_bytes, keep, expected);
+          expected.push_back(std::byte{77});
+          got.assign(expected.size(), std::byte{77});
+          SliceColumns(job, source.data(), rows, columns, item_bytes, keep, got.data() + off);
+          EXPECT(got == expected, keep.size(), " of ", columns, " columns of ", item_bytes, " bytes, ", rows, " rows to ", off);
+        }
+      }
+    }
+  }
+}
+
+TEST("nothing before or after the matrix is read") {
+  // Between pages that can't be read. An ending anywhere else would not show.
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  auto* memory = static_cast<std::byte*>(mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  CHECK(memory != MAP_FAILED);
+  mprotect(memory, page, PROT_NONE);
+  mprotect(memory + 2 * page, page, PROT_NONE);
+  Random random(5);
+  for (int64_t i = 0; i < page; ++i) memory[page + i] = static_cast<std::byte>(random.Bits());
+  for (const int64_t item_bytes : kItemBytes) {
+    for (int64_t columns = 1; columns * item_bytes <= 300; ++columns) {
+      const int64_t rows = 3, bytes = rows * columns * item_bytes;
+      for (const std::byte* source : {memory + page, memory + 2 * page - bytes}) {
+        for (const auto& keep : Keeps(random, columns)) {
+          std::vector<std::byte> expected, got(rows * keep.size() * item_bytes);
+          for (int64_t row = 0; row < rows; ++row) AppendColumns(source + row * columns * item_bytes, item_bytes, keep, expected);
+          SliceColumns(source, rows, columns, item_bytes, keep, got.data());
+          EXPECT(got == expected, keep.size(), " of ", columns, " columns of ", item_bytes, " bytes");
+        }
+      }
+    }
+  }
+  munmap(memory, 3 * page);
 }
 
 TEST("offsets past 4 GB are not cut to 32 bits") {

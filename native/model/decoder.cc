@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+
+#include "base/thread_pool.h"
+#include "cpu/attention.h"
 
 namespace flab {
 namespace {
 
-// Scratch memory of one batch in floats (16M floats = 64 MB): large enough that packing and starting
-// threads cost little, small against the weights.
-constexpr int64_t kBatchFloats = int64_t{16} << 20;
-
-thread_local Buffer<float> attention_scratch;
+// Reused from call to call by each thread.
+struct Scratch {
+  PackedRows inputs, activations;
+  Buffer<float> normed, gathered, tiles;
+  AttentionScratch attention;
+};
+thread_local Scratch scratch;
 
 void AddBias(const std::vector<float>& bias, int64_t rows, float* x, int64_t stride) {
   if (bias.empty()) return;
@@ -19,10 +25,55 @@ void AddBias(const std::vector<float>& bias, int64_t rows, float* x, int64_t str
   }
 }
 
+// The same for a tile of kPanel columns, whose first is column `first` of the bias.
+void AddBiasTile(const std::vector<float>& bias, int64_t first, int64_t count, int64_t rows, float* tile) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i < count; ++i) tile[row * kPanel + i] += bias[first + i];
+  }
+}
+
+// Packs rows of x, normalised, tile by tile.
+void PackNormed(const Format& format, const std::vector<float>& weight, float eps, const float* x, int64_t rows, PackedRows& out) {
+  const int64_t width = static_cast<int64_t>(weight.size()), tile_rows = format.kernels().tile_rows;
+  out.Reserve(format, rows, width);
+  float* normed = scratch.normed.Reserve(tile_rows * width);
+  for (int64_t row = 0; row < rows; row += tile_rows) {
+    for (int64_t i = 0; i < out.height(row); ++i) {
+      format.kernels().rms_norm(x + (row + i) * width, weight.data(), width, eps, normed + i * width);
+    }
+    out.FillTile(format, row, normed, width);
+  }
+}
+
+void PackAsIs(const Format& format, const float* x, int64_t rows, int64_t width, PackedRows& out) {
+  out.Reserve(format, rows, width);
+  for (int64_t row = 0; row < rows; row += format.kernels().tile_rows) out.FillTile(format, row, x + row * width, width);
+}
+
+// Runs fn(first row, rows) over blocks of whole tiles, as equal as can be. With `fixed`, their number does not depend on the threads.
+void ForBlocks(const Job& job, const Kernels& kernels, int64_t rows, bool fixed, const std::function<void(int64_t, int64_t, int64_t)>& fn) {
+  const int64_t tile_rows = kernels.tile_rows, tiles = (rows + tile_rows - 1) / tile_rows, block_tiles = BlockRows(kernels) / tile_rows;
+  int64_t blocks = (tiles + block_tiles - 1) / block_tiles;
+  if (!fixed) {
+    const int64_t threads = ThreadPool::Process().threads();
+    blocks = std::min(tiles, (blocks + threads - 1) / threads * threads);
+  }
+  job.Parallel(blocks, [&](int64_t block) {
+    const int64_t first = tiles * block / blocks * tile_rows, end = std::min(rows, tiles * (block + 1) / blocks * tile_rows);
+    fn(block, first, end - first);
+  });
+}
+
+int64_t BlocksOf(const Kernels& kernels, int64_t rows) {
+  const int64_t tiles = (rows + kernels.tile_rows - 1) / kernels.tile_rows, block_tiles = BlockRows(kernels) / kernels.tile_rows;
+  return (tiles + block_tiles - 1) / block_tiles;
+}
+
 }  // namespace
 
-Decoder::Decoder(Job& job, Model& model, const Texts& texts) : job_(job), model_(model), texts_(texts) {
-  const ModelSpec& spec = model.spec;
+Decoder::Decoder(Job& job, const Model& model, const Texts& texts, int64_t batch_rows)
+    : job_(job), model_(model), texts_(texts), qkv_width_(model_.spec.query_width() + 2 * model_.spec.kv_width()), batch_rows_(batch_rows) {
+  const ModelSpec& spec = model_.spec;
   const int64_t half = spec.head_width / 2;
   int64_t longest = 0;
   for (int64_t i = 0; i < texts.count(); ++i) longest = std::max(longest, texts.length(i));
@@ -36,8 +87,6 @@ Decoder::Decoder(Job& job, Model& model, const Texts& texts) : job_(job), model_
       sine_[t * half + i] = static_cast<float>(std::sin(static_cast<double>(angle))) * spec.rotary_scale;
     }
   }
-  const int64_t floats_per_row = spec.width + spec.query_width() * 2 + spec.kv_width() * 2 + 3 * spec.ffn_width;
-  batch_rows_ = std::max<int64_t>(kBlockRows, kBatchFloats / floats_per_row);
 }
 
 void Decoder::Embed(float* x) const {
@@ -45,14 +94,22 @@ void Decoder::Embed(float* x) const {
   for (int64_t t = 0; t < tokens(); ++t) {
     Widen(model_.embedding, static_cast<int64_t>(texts_.ids[texts_.offsets[0] + t]) * width, width, x + t * width);
   }
+  Release(model_.embedding);
 }
 
 void Decoder::RunLayer(int64_t index, float* x, int64_t states, const LayerOptions& options) {
-  const auto layer = model_.Layer(job_, index);
+  if (index != packed_index_) {
+    packed_.reset();
+    packed_.emplace(PackLayer(job_, model_, index));
+    packed_index_ = index;
+  }
   for (const Batch& batch : Batches(states)) {
     float* rows = x + batch.first_row * model_.spec.width;
-    Attention(index, *layer, batch, rows);
-    Ffn(*layer, batch, rows, options);
+    qkv_.Reserve(batch.rows() * qkv_width_);
+    mixed_.Reserve(batch.rows() * model_.spec.query_width());
+    Project(*packed_, batch, rows, options.last_only);
+    Attention(index, batch, options.last_only);
+    Finish(*packed_, batch, rows, options);
     job_.Advance(batch.rows());
   }
 }
@@ -71,112 +128,181 @@ std::vector<Decoder::Batch> Decoder::Batches(int64_t states) const {
   return batches;
 }
 
-void Decoder::Attention(int64_t index, const PackedLayer& layer, const Batch& batch, float* x) {
+// Queries, keys and values of all rows, rotated; with last_only, queries of the last rows only.
+void Decoder::Project(const PackedLayer& layer, const Batch& batch, const float* x, bool last_only) {
   const ModelSpec& spec = model_.spec;
-  const Kernels& kernels = model_.kernels;
-  const int64_t rows = batch.rows(), qkv_width = layer.qkv.outputs();
-  float* normed = normed_.Reserve(rows * std::max(spec.width, spec.query_width()));
-  job_.Parallel(rows, [&](int64_t row) {
-    kernels.rms_norm(x + row * spec.width, layer.input_norm.data(), spec.width, spec.norm_eps, normed + row * spec.width);
+  std::vector<int64_t> positions(batch.rows());
+  for (int64_t text = 0; text < batch.texts(); ++text) {
+    for (int64_t row = batch.offsets[text]; row < batch.offsets[text + 1]; ++row) positions[row] = row - batch.offsets[text];
+  }
+  const int64_t heads = spec.query_heads + spec.kv_heads, query_panels = spec.query_width() / kPanel;
+  // Only where the panels of queries hold no keys.
+  const bool apart = last_only && spec.query_width() % kPanel == 0;
+  ForBlocks(job_, model_.format.kernels(), batch.rows(), false, [&](int64_t, int64_t first, int64_t rows) {
+    const int64_t first_panel = apart ? query_panels : 0;
+    ProjectRows(layer, x + first * spec.width, rows, first_panel, layer.qkv.panels() - first_panel, qkv_.data() + first * qkv_width_);
+    for (int64_t row = first; row < first + rows; ++row) {
+      RotateRow(layer, positions[row], apart ? spec.query_heads : 0, heads, qkv_.data() + row * qkv_width_);
+    }
   });
-  float* qkv = wide_.Reserve(rows * std::max(qkv_width, 2 * spec.ffn_width));
-  Matmul(job_, kernels, normed, spec.width, rows, layer.qkv, qkv, qkv_width, false);
-  AddBias(layer.qkv_bias, rows, qkv, qkv_width);
-  RotateHeads(layer, batch, qkv);
+  if (!apart) return;
+  ForBlocks(job_, model_.format.kernels(), batch.texts(), false, [&](int64_t, int64_t first, int64_t count) {
+    float* gathered = scratch.gathered.Reserve(count * (spec.width + qkv_width_));
+    float* projected = gathered + count * spec.width;
+    for (int64_t i = 0; i < count; ++i) std::copy_n(x + batch.last_row(first + i) * spec.width, spec.width, gathered + i * spec.width);
+    ProjectRows(layer, gathered, count, 0, query_panels, projected);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t row = batch.last_row(first + i);
+      RotateRow(layer, positions[row], 0, spec.query_heads, projected + i * qkv_width_);
+      std::copy_n(projected + i * qkv_width_, spec.query_width(), qkv_.data() + row * qkv_width_);
+    }
+  });
+}
 
-  float* mixed = normed;  // [rows, H * E]; the normalised input is used up
-  const int64_t texts = static_cast<int64_t>(batch.offsets.size()) - 1, group = spec.query_heads / spec.kv_heads;
-  job_.Parallel(texts * spec.kv_heads, [&](int64_t task) {
-    const int64_t text = task / spec.kv_heads, head = task % spec.kv_heads;
+// out[rows, qkv_width]: the columns of some panels, with their biases.
+void Decoder::ProjectRows(const PackedLayer& layer, const float* x, int64_t rows, int64_t first_panel, int64_t panels, float* out) const {
+  PackNormed(model_.format, layer.input_norm, model_.spec.norm_eps, x, rows, scratch.inputs);
+  const int64_t begin = first_panel * kPanel, end = std::min(qkv_width_, begin + panels * kPanel);
+  MultiplyPanels(scratch.inputs, 0, rows, layer.qkv, first_panel, panels, out + begin, qkv_width_, false);
+  for (int64_t row = 0; !layer.qkv_bias.empty() && row < rows; ++row) {
+    for (int64_t i = begin; i < end; ++i) out[row * qkv_width_ + i] += layer.qkv_bias[i];
+  }
+}
+
+void Decoder::RotateRow(const PackedLayer& layer, int64_t position, int64_t first_head, int64_t end_head, float* qkv) const {
+  const ModelSpec& spec = model_.spec;
+  const Kernels& kernels = model_.format.kernels();
+  const int64_t half = spec.head_width / 2;
+  for (int64_t head = first_head; head < end_head; ++head) {
+    float* values = qkv + head * spec.head_width;
+    const auto& norm = head < spec.query_heads ? layer.query_norm : layer.key_norm;
+    if (!norm.empty()) kernels.rms_norm(values, norm.data(), spec.head_width, spec.norm_eps, values);
+    kernels.rotate(values, &cosine_[position * half], &sine_[position * half], half);
+  }
+}
+
+void Decoder::Attention(int64_t index, const Batch& batch, bool last_only) {
+  const ModelSpec& spec = model_.spec;
+  const int64_t group = spec.query_heads / spec.kv_heads, pairs = batch.texts() * spec.kv_heads;
+  // Where texts are few, heads that share keys go to several threads, each of which packs the keys again.
+  const int64_t wanted = 3 * ThreadPool::Process().threads(), parts = std::clamp<int64_t>((wanted + pairs - 1) / pairs, 1, group);
+  job_.Parallel(pairs * parts, [&](int64_t task) {
+    const int64_t part = task % parts, head = task / parts % spec.kv_heads, text = task / parts / spec.kv_heads;
+    const int64_t first_head = head * group + group * part / parts, end_head = head * group + group * (part + 1) / parts;
     const int64_t first = batch.offsets[text], length = batch.offsets[text + 1] - first;
-    const float* row = qkv + first * qkv_width;
-    kernels.attend({.query = row + head * group * spec.head_width,
-                    .key = row + spec.query_width() + head * spec.head_width,
-                    .value = row + spec.query_width() + spec.kv_width() + head * spec.head_width,
-                    .out = mixed + first * spec.query_width() + head * group * spec.head_width,
-                    .query_stride = qkv_width,
-                    .kv_stride = qkv_width,
-                    .out_stride = spec.query_width(),
-                    .tokens = length,
-                    .head_width = spec.head_width,
-                    .query_heads = group,
-                    .window = spec.windows[index],
-                    .scale = 1 / std::sqrt(static_cast<float>(spec.head_width)),
-                    .scratch = attention_scratch.Reserve(AttentionScratch(length, spec.head_width))});
+    const float* row = qkv_.data() + first * qkv_width_;
+    Attend(model_.format,
+           {.query = row + first_head * spec.head_width,
+            .key = row + spec.query_width() + head * spec.head_width,
+            .value = row + spec.query_width() + spec.kv_width() + head * spec.head_width,
+            .out = mixed_.data() + first * spec.query_width() + first_head * spec.head_width,
+            .query_stride = qkv_width_,
+            .kv_stride = qkv_width_,
+            .out_stride = spec.query_width(),
+            .tokens = length,
+            .head_width = spec.head_width,
+            .query_heads = end_head - first_head,
+            .window = spec.windows[index],
+            .scale = 1 / std::sqrt(static_cast<float>(spec.head_width)),
+            .first_query = last_only ? length - 1 : 0},
+           scratch.attention);
   });
+}
+
+// Output projection and FFN, added to x.
+void Decoder::Finish(const PackedLayer& layer, const Batch& batch, float* x, const LayerOptions& options) {
+  const int64_t width = model_.spec.width, mixed_width = model_.spec.query_width(), neurons = model_.spec.ffn_width;
+  const Kernels& kernels = model_.format.kernels();
+  std::vector<float> keep(options.neurons ? neurons : 0);
+  if (options.neurons) {
+    for (const uint32_t kept : *options.neurons) keep[kept] = 1;
+  }
+  const float* mask = options.neurons ? keep.data() : nullptr;
+  if (options.last_only) {
+    ForBlocks(job_, kernels, batch.texts(), false, [&](int64_t, int64_t first, int64_t count) {
+      float* rows = scratch.gathered.Reserve(count * (width + mixed_width));
+      float* mixed = rows + count * width;
+      for (int64_t i = 0; i < count; ++i) {
+        std::copy_n(x + batch.last_row(first + i) * width, width, rows + i * width);
+        std::copy_n(mixed_.data() + batch.last_row(first + i) * mixed_width, mixed_width, mixed + i * mixed_width);
+      }
+      FinishRows(layer, mixed, count, rows, mask, nullptr);
+      for (int64_t i = 0; i < count; ++i) std::copy_n(rows + i * width, width, x + batch.last_row(first + i) * width);
+    });
+    return;
+  }
+  std::vector<double> sums(options.sums ? BlocksOf(kernels, batch.rows()) * 3 * neurons : 0);
+  ForBlocks(job_, kernels, batch.rows(), options.sums != nullptr, [&](int64_t block, int64_t first, int64_t rows) {
+    FinishRows(layer, mixed_.data() + first * mixed_width, rows, x + first * width, mask, options.sums ? &sums[block * 3 * neurons] : nullptr);
+  });
+  if (!options.sums) return;
+  for (const double* block = sums.data(); block < sums.data() + sums.size(); block += 3 * neurons) {
+    for (int64_t j = 0; j < neurons; ++j) {
+      options.sums->sum[j] += block[j];
+      options.sums->sum_abs[j] += block[neurons + j];
+      options.sums->sum_squares[j] += block[2 * neurons + j];
+    }
+  }
+  options.sums->tokens += batch.rows();
+}
+
+// The same for some rows, on one thread. keep [F]: 0 where an activation is left out; sums [3, F]: of a, |a|, a^2.
+void Decoder::FinishRows(const PackedLayer& layer, const float* mixed, int64_t rows, float* x, const float* keep, double* sums) const {
+  const ModelSpec& spec = model_.spec;
+  const Format& format = model_.format;
+  const Kernels& kernels = format.kernels();
+  const int64_t tile_rows = kernels.tile_rows, neurons = spec.ffn_width;
   AddBias(layer.output_bias, rows, x, spec.width);
-  Matmul(job_, kernels, mixed, spec.query_width(), rows, layer.output, x, spec.width, true);
-}
+  PackAsIs(format, mixed, rows, spec.query_width(), scratch.inputs);
+  MultiplyPanels(scratch.inputs, 0, rows, layer.output, 0, layer.output.panels(), x, spec.width, true);
 
-void Decoder::RotateHeads(const PackedLayer& layer, const Batch& batch, float* qkv) const {
-  const ModelSpec& spec = model_.spec;
-  const Kernels& kernels = model_.kernels;
-  const int64_t half = spec.head_width / 2, texts = static_cast<int64_t>(batch.offsets.size()) - 1;
-  job_.Parallel(texts, [&](int64_t text) {
-    for (int64_t row = batch.offsets[text]; row < batch.offsets[text + 1]; ++row) {
-      const int64_t position = row - batch.offsets[text];
-      for (int64_t head = 0; head < spec.query_heads + spec.kv_heads; ++head) {
-        float* values = qkv + row * layer.qkv.outputs() + head * spec.head_width;
-        const auto& norm = head < spec.query_heads ? layer.query_norm : layer.key_norm;
-        if (!norm.empty()) kernels.rms_norm(values, norm.data(), spec.head_width, spec.norm_eps, values);
-        kernels.rotate(values, &cosine_[position * half], &sine_[position * half], half);
+  PackNormed(format, layer.ffn_norm, spec.norm_eps, x, rows, scratch.inputs);
+  PackedRows& activations = scratch.activations;
+  activations.Reserve(format, rows, neurons);
+  float* gate = scratch.tiles.Reserve(3 * tile_rows * kPanel);
+  float* up = gate + tile_rows * kPanel;
+  float* tile = up + tile_rows * kPanel;
+  const int64_t items = format.Items(spec.width);
+  for (int64_t panel = 0; panel < layer.gate.panels(); ++panel) {
+    const int64_t first = panel * kPanel, count = std::min(kPanel, neurons - first);
+    for (int64_t row = 0; row < rows; row += tile_rows) {
+      const int64_t height = activations.height(row);
+      format.Tile(height, items, scratch.inputs.tile(row), layer.gate.panel(panel), gate, kPanel, false);
+      format.Tile(height, items, scratch.inputs.tile(row), layer.up.panel(panel), up, kPanel, false);
+      if (!layer.gate_bias.empty()) AddBiasTile(layer.gate_bias, first, count, height, gate);
+      if (!layer.up_bias.empty()) AddBiasTile(layer.up_bias, first, count, height, up);
+      kernels.swiglu(gate, up, height * kPanel, tile);
+      for (int64_t i = 0; keep && i < height; ++i) {
+        for (int64_t j = 0; j < count; ++j) {
+          if (keep[first + j] == 0) tile[i * kPanel + j] = 0;
+        }
       }
+      if (sums) {
+        kernels.sum_neurons(Dtype::kF32, tile, kPanel, height, count, sums + first, sums + neurons + first, sums + 2 * neurons + first);
+      }
+      activations.FillColumns(format, row, first, count, tile, kPanel);
     }
-  });
-}
-
-void Decoder::Ffn(const PackedLayer& layer, const Batch& batch, float* x, const LayerOptions& options) {
-  const ModelSpec& spec = model_.spec;
-  const Kernels& kernels = model_.kernels;
-  const int64_t rows = batch.rows(), neurons = spec.ffn_width;
-  float* normed = normed_.Reserve(rows * spec.width);
-  job_.Parallel(rows, [&](int64_t row) {
-    kernels.rms_norm(x + row * spec.width, layer.ffn_norm.data(), spec.width, spec.norm_eps, normed + row * spec.width);
-  });
-  float* gate_up = wide_.Reserve(rows * 2 * neurons);
-  Matmul(job_, kernels, normed, spec.width, rows, layer.gate_up, gate_up, 2 * neurons, false);
-  AddBias(layer.gate_up_bias, rows, gate_up, 2 * neurons);
-
-  float* activations = narrow_.Reserve(rows * neurons);
-  job_.Parallel(rows, [&](int64_t row) {
-    const float* gate = gate_up + row * 2 * neurons;
-    float* out = activations + row * neurons;
-    kernels.swiglu(gate, gate + neurons, neurons, out);
-    if (!options.neurons) return;
-    int64_t next = 0;
-    for (const uint32_t kept : *options.neurons) {
-      std::fill(out + next, out + kept, 0.f);
-      next = kept + 1;
-    }
-    std::fill(out + next, out + neurons, 0.f);
-  });
-  if (options.sums) Accumulate(activations, rows, *options.sums);
+  }
   AddBias(layer.down_bias, rows, x, spec.width);
-  Matmul(job_, kernels, activations, neurons, rows, layer.down, x, spec.width, true);
-}
-
-void Decoder::Accumulate(const float* activations, int64_t rows, NeuronSums& sums) const {
-  constexpr int64_t kBlock = 64;  // neurons a task: two cache lines of each row
-  const int64_t neurons = model_.spec.ffn_width;
-  job_.Parallel((neurons + kBlock - 1) / kBlock, [&](int64_t block) {
-    const int64_t end = std::min(neurons, (block + 1) * kBlock);
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t j = block * kBlock; j < end; ++j) {
-        const double a = activations[row * neurons + j];
-        sums.sum[j] += a;
-        sums.sum_abs[j] += std::fabs(a);
-        sums.sum_squares[j] += a * a;
-      }
-    }
-  });
-  sums.tokens += rows;
+  MultiplyPanels(activations, 0, rows, layer.down, 0, layer.down.panels(), x, spec.width, true);
 }
 
 void Decoder::FinalNorm(const float* x, std::span<const int64_t> rows, float* out, int64_t out_stride) const {
-  const int64_t width = model_.spec.width;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    model_.kernels.rms_norm(x + rows[i] * width, model_.final_norm.data(), width, model_.spec.norm_eps, out + i * out_stride);
-  }
+  const int64_t width = model_.spec.width, count = static_cast<int64_t>(rows.size());
+  constexpr int64_t kRows = 64;  // a task
+  job_.Parallel((count + kRows - 1) / kRows, [&](int64_t task) {
+    for (int64_t i = task * kRows; i < std::min(count, (task + 1) * kRows); ++i) {
+      model_.format.kernels().rms_norm(x + rows[i] * width, model_.final_norm.data(), width, model_.spec.norm_eps, out + i * out_stride);
+    }
+  });
+}
+
+int64_t Decoder::ScratchBytes(const Model& model, int64_t longest, int64_t batch_rows) {
+  const ModelSpec& spec = model.spec;
+  const int64_t rows = std::max(batch_rows, longest), block = BlockRows(model.format.kernels()) + model.format.kernels().tile_rows;
+  const int64_t batch = rows * 4 * (2 * spec.query_width() + 2 * spec.kv_width()) + 4 * longest * spec.head_width;
+  const int64_t thread = 4 * block * (3 * spec.width + 3 * spec.query_width() + 2 * spec.kv_width() + spec.ffn_width) + AttentionBytes(longest, spec.head_width);
+  return batch + ThreadPool::Process().threads() * thread + 24 * spec.ffn_width * (rows / BlockRows(model.format.kernels()) + 1);
 }
 
 }  // namespace flab

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,8 +10,8 @@
 
 namespace flab {
 
-// Sums over tokens of one layer's gated activations a_j (the input of down_proj), in token order, so that
-// chunk sizes and threads change no bit. Each [F].
+// Sums over tokens of one layer's gated activations a_j (the input of down_proj). Each [F]. Added in the order of
+// tokens in blocks that do not depend on the number of threads.
 struct NeuronSums {
   explicit NeuronSums(int64_t neurons) : sum(neurons), sum_abs(neurons), sum_squares(neurons) {}
   std::vector<double> sum, sum_abs, sum_squares;
@@ -21,19 +22,25 @@ struct NeuronSums {
 struct LayerOptions {
   const std::vector<uint32_t>* neurons = nullptr;  // activations of all others are set to zero
   NeuronSums* sums = nullptr;
+  bool last_only = false;  // only the last row of each text is wanted; the others are left as they were
 };
 
 // The decoder, layer by layer, over packed texts: no padding, no attention between texts. The residual
 // stream is f32 [tokens, D]; several states of the same texts (the model and its candidates) lie one after
 // the other, [states, tokens, D], and go through a layer's weights together.
+//
+// A layer is three loops over all threads: norm, projection and rotation of blocks of rows; attention of texts and
+// heads; output projection and FFN of blocks of rows, whose intermediate values never leave the cache.
 class Decoder {
  public:
-  Decoder(Job& job, Model& model, const Texts& texts);
+  // `batch_rows`: rows that go through a layer at a time, or one text if that is longer. It changes no result.
+  Decoder(Job& job, const Model& model, const Texts& texts, int64_t batch_rows = 4096);
 
   // x[t] = the embedding of token t, [tokens, D].
   void Embed(float* x) const;
 
-  // x = layer(x) for `states` states, [states, tokens, D]. Advances the job by states * tokens.
+  // x = layer(x) for `states` states, [states, tokens, D]. The layer is packed for the call, unless it ran last.
+  // Advances the job by states * tokens.
   void RunLayer(int64_t index, float* x, int64_t states, const LayerOptions& options = {});
 
   // out[i] = the final norm of x[rows[i]]; x [tokens, D].
@@ -41,26 +48,36 @@ class Decoder {
 
   int64_t tokens() const { return texts_.tokens(); }
 
+  // Bytes that a pass takes besides the states and the layer: a batch of texts, of which the longest has `longest` tokens, and
+  // each thread's own.
+  static int64_t ScratchBytes(const Model& model, int64_t longest, int64_t batch_rows);
+
  private:
-  // A run of whole texts whose scratch memory fits: rows of the states, and each text's first row in it.
+  // A run of whole texts: rows of the states, and each text's first row in it.
   struct Batch {
     int64_t first_row;
     std::vector<int64_t> offsets;
     int64_t rows() const { return offsets.back(); }
+    int64_t texts() const { return static_cast<int64_t>(offsets.size()) - 1; }
+    int64_t last_row(int64_t text) const { return offsets[text + 1] - 1; }
   };
 
   std::vector<Batch> Batches(int64_t states) const;
-  void Attention(int64_t index, const PackedLayer& layer, const Batch& batch, float* x);
-  void RotateHeads(const PackedLayer& layer, const Batch& batch, float* qkv) const;
-  void Ffn(const PackedLayer& layer, const Batch& batch, float* x, const LayerOptions& options);
-  void Accumulate(const float* activations, int64_t rows, NeuronSums& sums) const;
+  void Project(const PackedLayer& layer, const Batch& batch, const float* x, bool last_only);
+  void ProjectRows(const PackedLayer& layer, const float* x, int64_t rows, int64_t first_panel, int64_t panels, float* out) const;
+  void RotateRow(const PackedLayer& layer, int64_t position, int64_t first_head, int64_t end_head, float* qkv) const;
+  void Attention(int64_t index, const Batch& batch, bool last_only);
+  void Finish(const PackedLayer& layer, const Batch& batch, float* x, const LayerOptions& options);
+  void FinishRows(const PackedLayer& layer, const float* mixed, int64_t rows, float* x, const float* keep, double* sums) const;
 
   Job& job_;
-  Model& model_;
+  const Model& model_;
   const Texts texts_;
-  int64_t batch_rows_;
+  const int64_t qkv_width_, batch_rows_;
+  int64_t packed_index_ = -1;
+  std::optional<PackedLayer> packed_;  // the layer that ran last
   std::vector<float> cosine_, sine_;  // [longest text, E / 2]
-  Buffer<float> normed_, wide_, narrow_;
+  Buffer<float> qkv_, mixed_;         // [rows of a batch, query, key and value], [rows, query]
 };
 
 }  // namespace flab

@@ -3,20 +3,29 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/thread_pool.h"
+
 namespace flab {
 namespace {
 
 thread_local Buffer<float> block_logits;
 
-// The panels of one block of columns, refilled for each.
-void PackColumns(const Job& job, const Model& model, std::span<const uint32_t> tokens, PackedMatrix& packed) {
-  const int64_t count = static_cast<int64_t>(tokens.size());
-  job.Parallel((count + kPanel - 1) / kPanel, [&](int64_t panel) {
-    PackedMatrix::Row rows[kPanel];
-    const int64_t begin = panel * kPanel, size = std::min(kPanel, count - begin);
-    for (int64_t i = 0; i < size; ++i) rows[i] = {&model.head, tokens[begin + i]};
-    packed.FillPanel(panel, std::span(rows, size));
-  });
+// Rows of a block: whole groups, about as many as a cache holds, with little of the last tile empty.
+int64_t RowsOfBlock(const Kernels& kernels, int64_t group) {
+  int64_t best = group;
+  double best_share = 0;
+  for (int64_t rows = group; rows <= std::max(group, 3 * BlockRows(kernels) / 2); rows += group) {
+    const double share = static_cast<double>(rows) / static_cast<double>((rows + kernels.tile_rows - 1) / kernels.tile_rows * kernels.tile_rows);
+    if (share >= best_share) best = rows, best_share = share;
+  }
+  return best;
+}
+
+void PackPanel(const Model& model, std::span<const uint32_t> tokens, int64_t panel, PackedMatrix& packed) {
+  PackedMatrix::Row rows[kPanel];
+  const int64_t begin = panel * kPanel, size = std::min<int64_t>(kPanel, static_cast<int64_t>(tokens.size()) - begin);
+  for (int64_t i = 0; i < size; ++i) rows[i] = {&model.head, tokens[begin + i]};
+  packed.FillPanel(panel, std::span(rows, size));
 }
 
 }  // namespace
@@ -24,19 +33,40 @@ void PackColumns(const Job& job, const Model& model, std::span<const uint32_t> t
 void ForEachLogits(const Job& job, const Model& model, std::span<const uint32_t> tokens, const float* hidden, int64_t rows,
                    int64_t group, const std::function<void(const LogitsBlock&)>& consume) {
   const int64_t width = model.spec.width, vocabulary = static_cast<int64_t>(tokens.size());
-  const int64_t block_rows = std::max<int64_t>(1, kBlockRows / group) * group;
-  PackedMatrix packed(model.kernels, model.compute, std::min(kHeadColumns, vocabulary), width);
+  const int64_t block_rows = RowsOfBlock(model.format.kernels(), group), blocks = (rows + block_rows - 1) / block_rows;
+  std::vector<PackedRows> inputs(blocks);
+  job.Parallel(blocks, [&](int64_t block) {
+    const int64_t first = block * block_rows, count = std::min(block_rows, rows - first);
+    inputs[block].Reserve(model.format, count, width);
+    for (int64_t row = 0; row < count; row += model.format.kernels().tile_rows) {
+      inputs[block].FillTile(model.format, row, hidden + (first + row) * width, width);
+    }
+  });
+
+  // While one block of columns is multiplied, the next one is packed.
+  PackedMatrix current(model.format, std::min(kHeadColumns, vocabulary), width), next(model.format, std::min(kHeadColumns, vocabulary), width);
+  const auto columns_from = [&](int64_t column) { return tokens.subspan(std::min(column, vocabulary), std::clamp<int64_t>(vocabulary - column, 0, kHeadColumns)); };
+  const auto panels_of = [](std::span<const uint32_t> columns) { return (static_cast<int64_t>(columns.size()) + kPanel - 1) / kPanel; };
+  job.Parallel(panels_of(columns_from(0)), [&](int64_t panel) { PackPanel(model, columns_from(0), panel, current); });
   for (int64_t column = 0; column < vocabulary; column += kHeadColumns) {
-    const int64_t columns = std::min(kHeadColumns, vocabulary - column);
-    PackColumns(job, model, tokens.subspan(column, columns), packed);
-    job.Parallel((rows + block_rows - 1) / block_rows, [&](int64_t block) {
-      const int64_t first = block * block_rows, count = std::min(block_rows, rows - first);
+    const int64_t columns = static_cast<int64_t>(columns_from(column).size());
+    const std::span<const uint32_t> following = columns_from(column + kHeadColumns);
+    job.Parallel(blocks + panels_of(following), [&](int64_t task) {
+      if (task >= blocks) return PackPanel(model, following, task - blocks, next);
+      const int64_t count = inputs[task].rows();
       float* logits = block_logits.Reserve(count * kHeadColumns);
-      MatmulBlock(model.kernels, hidden + first * width, width, count, packed, 0, (columns + kPanel - 1) / kPanel, logits,
-                  kHeadColumns, false);
-      consume({first, count, column, columns, logits, kHeadColumns});
+      MultiplyPanels(inputs[task], 0, count, current, 0, (columns + kPanel - 1) / kPanel, logits, kHeadColumns, false);
+      consume({task * block_rows, count, column, columns, logits, kHeadColumns});
     });
+    std::swap(current, next);
+    Release(model.head, tokens[column], tokens[column + columns - 1] + 1 - tokens[column]);
   }
+}
+
+int64_t HeadBytes(const Model& model, int64_t rows) {
+  const int64_t blocks = 2 * PackedBytes(model.format, kHeadColumns, model.spec.width);
+  const int64_t logits = ThreadPool::Process().threads() * 2 * BlockRows(model.format.kernels()) * kHeadColumns * 4;
+  return blocks + logits + rows * (model.format.Items(model.spec.width) + model.spec.width) * 4;
 }
 
 }  // namespace flab

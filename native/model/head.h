@@ -28,4 +28,7 @@ constexpr int64_t kHeadColumns = 1024;
 void ForEachLogits(const Job& job, const Model& model, std::span<const uint32_t> tokens, const float* hidden, int64_t rows,
                    int64_t group, const std::function<void(const LogitsBlock&)>& consume);
 
+// Bytes that this takes for that many rows, `hidden` included.
+int64_t HeadBytes(const Model& model, int64_t rows);
+
 }  // namespace flab

@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <algorithm>
+
 namespace flab {
 namespace {
 
@@ -23,45 +25,49 @@ std::vector<float> StackBiases(std::initializer_list<std::pair<const Tensor*, in
 std::vector<float> OptionalFloats(const Tensor& tensor) { return tensor ? ToFloats(tensor) : std::vector<float>(); }
 
 PackedMatrix PackAll(const Job& job, const Model& model, std::initializer_list<const Tensor*> tensors) {
-  return Pack(job, model.kernels, model.compute, std::span(tensors.begin(), tensors.size()));
+  PackedMatrix packed = Pack(job, model.format, std::span(tensors.begin(), tensors.size()));
+  for (const Tensor* tensor : tensors) Release(*tensor);
+  return packed;
 }
 
 }  // namespace
 
-Model::Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute,
-             int64_t cache_bytes)
+Model::Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute)
     : spec(std::move(spec)),
       embedding(std::move(embedding)),
       head(std::move(head)),
       final_norm(ToFloats(final_norm)),
       layers(std::move(layers)),
-      compute(compute),
-      kernels(ActiveKernels()),
-      cache_bytes_(cache_bytes),
-      cache_(this->layers.size()) {}
+      format(ActiveKernels(), compute) {}
 
-std::shared_ptr<const PackedLayer> Model::Layer(const Job& job, int64_t index) {
-  if (cache_[index]) return cache_[index];
-  const LayerWeights& w = layers[index];
-  auto layer = std::make_shared<const PackedLayer>(PackedLayer{
-      .qkv = PackAll(job, *this, {&w.query, &w.key, &w.value}),
-      .output = PackAll(job, *this, {&w.output}),
-      .gate_up = PackAll(job, *this, {&w.gate, &w.up}),
-      .down = PackAll(job, *this, {&w.down}),
+PackedLayer PackLayer(const Job& job, const Model& model, int64_t index) {
+  const LayerWeights& w = model.layers[index];
+  return {
+      .qkv = PackAll(job, model, {&w.query, &w.key, &w.value}),
+      .output = PackAll(job, model, {&w.output}),
+      .gate = PackAll(job, model, {&w.gate}),
+      .up = PackAll(job, model, {&w.up}),
+      .down = PackAll(job, model, {&w.down}),
       .input_norm = ToFloats(w.input_norm),
       .qkv_bias = StackBiases({{&w.query_bias, w.query.rows}, {&w.key_bias, w.key.rows}, {&w.value_bias, w.value.rows}}),
       .output_bias = OptionalFloats(w.output_bias),
       .query_norm = OptionalFloats(w.query_norm),
       .key_norm = OptionalFloats(w.key_norm),
       .ffn_norm = ToFloats(w.ffn_norm),
-      .gate_up_bias = StackBiases({{&w.gate_bias, w.gate.rows}, {&w.up_bias, w.up.rows}}),
+      .gate_bias = OptionalFloats(w.gate_bias),
+      .up_bias = OptionalFloats(w.up_bias),
       .down_bias = OptionalFloats(w.down_bias),
-  });
-  if (cached_bytes_ + layer->bytes() <= cache_bytes_) {
-    cached_bytes_ += layer->bytes();
-    cache_[index] = layer;
+  };
+}
+
+int64_t PackedLayerBytes(const Model& model) {
+  int64_t most = 0;
+  for (const LayerWeights& w : model.layers) {
+    int64_t bytes = PackedBytes(model.format, w.query.rows + w.key.rows + w.value.rows, w.query.columns);
+    for (const Tensor* tensor : {&w.output, &w.gate, &w.up, &w.down}) bytes += PackedBytes(model.format, tensor->rows, tensor->columns);
+    most = std::max(most, bytes);
   }
-  return layer;
+  return most;
 }
 
 std::vector<Texts> Chunks(const Texts& texts, int64_t max_tokens) {

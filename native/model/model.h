@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -31,36 +30,29 @@ struct LayerWeights {
   Tensor ffn_norm, gate, up, down, gate_bias, up_bias, down_bias;
 };
 
-// A layer as the kernels want it: products packed, vectors in f32 (empty where the family has none).
-struct PackedLayer {
-  PackedMatrix qkv, output, gate_up, down;
-  std::vector<float> input_norm, qkv_bias, output_bias, query_norm, key_norm, ffn_norm, gate_up_bias, down_bias;
-
-  int64_t bytes() const { return qkv.bytes() + output.bytes() + gate_up.bytes() + down.bytes(); }
-};
-
-// A model's weights, mapped. Packed layers are kept while they fit `cache_bytes`; others are packed anew
-// for each use. Not thread-safe: one operation at a time holds `mutex`.
+// A model's weights, mapped. Safe to share between threads: nothing changes.
 class Model {
  public:
-  Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute,
-        int64_t cache_bytes);
-
-  std::shared_ptr<const PackedLayer> Layer(const Job& job, int64_t index);
+  Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute);
 
   const ModelSpec spec;
   const Tensor embedding, head;
   const std::vector<float> final_norm;
   const std::vector<LayerWeights> layers;
-  const Compute compute;
-  const Kernels& kernels;
-  std::mutex mutex;
-
- private:
-  const int64_t cache_bytes_;
-  int64_t cached_bytes_ = 0;
-  std::vector<std::shared_ptr<const PackedLayer>> cache_;
+  const Format format;
 };
+
+// A layer as the kernels want it: products packed, vectors in f32 (empty where the family has none).
+struct PackedLayer {
+  PackedMatrix qkv, output, gate, up, down;
+  std::vector<float> input_norm, qkv_bias, output_bias, query_norm, key_norm, ffn_norm, gate_bias, up_bias, down_bias;
+};
+
+// Packs layer `index`, on all threads.
+PackedLayer PackLayer(const Job& job, const Model& model, int64_t index);
+
+// Bytes that the largest layer takes packed.
+int64_t PackedLayerBytes(const Model& model);
 
 // Which parts of a model take part.
 struct ModelView {

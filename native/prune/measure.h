@@ -11,15 +11,15 @@ namespace flab {
 // Runs the whole model and each candidate view of it over the texts and sums, over positions, the
 // divergences and (with `losses`) the next-token losses, over the logits of `tokens`. The candidates' own
 // `tokens` are not looked at.
-HeadSums Measure(Job& job, Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
+HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses);
 
-// The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride].
-void FinalHidden(Job& job, Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, float* out,
-                 int64_t stride);
+// The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride]. last_only: `rows` are last rows of texts.
+void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, int64_t batch_rows,
+                 float* out, int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.
-std::vector<float> Logits(Job& job, Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
+Buffer<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);
 
 // How far the logits of two models on texts of the same lengths are apart.
 struct Comparison {
@@ -30,12 +30,16 @@ struct Comparison {
 };
 
 struct ComparedModel {
-  Model& model;
+  const Model& model;
   const ModelView& view;
   const Texts& texts;
 };
 
 // Compares all logits at all positions; both views have as many tokens.
 Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b);
+
+// The least memory that each of them takes.
+int64_t LeastMeasureBytes(const Model& model, const Texts& texts, int64_t candidates);
+int64_t LeastCompareBytes(const Model& model, const Texts& texts);
 
 }  // namespace flab

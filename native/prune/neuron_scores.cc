@@ -4,35 +4,61 @@
 #include <cmath>
 #include <numeric>
 
+#include "model/budget.h"
+
 namespace flab {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{256} << 20;  // states of one chunk of texts
-constexpr int64_t kBlock = 256;                      // columns a task
+constexpr int64_t kRowsATask = 16;                   // where rows are summed
+constexpr int64_t kPieces = 32;                      // of a matrix at least, where columns are summed: enough for all threads
+constexpr int64_t kPieceBytes = 4096;                // of a row: smaller pieces cost the memory's speed
+
+// A matrix in pieces that are summed at the same time, the same whatever the threads: `parts` of the rows by `blocks` of the columns.
+struct Pieces {
+  explicit Pieces(const Tensor& matrix)
+      : columns(kPieceBytes / ItemBytes(matrix.dtype)), blocks(std::max<int64_t>(1, (matrix.columns + columns - 1) / columns)), parts((kPieces + blocks - 1) / blocks),
+        rows((matrix.rows + parts * kRunRows - 1) / (parts * kRunRows) * kRunRows) {}
+
+  // fn(part, first row, rows, first column, columns)
+  template <typename Function>
+  void ForEach(const Job& job, const Tensor& matrix, const Function& fn) const {
+    job.Parallel(parts * blocks, [&](int64_t i) {
+      const int64_t part = i / blocks, row = std::min(matrix.rows, part * rows), column = i % blocks * columns;
+      fn(part, row, std::min(rows, matrix.rows - row), column, std::min(columns, matrix.columns - column));
+    });
+  }
+
+  int64_t columns, blocks, parts, rows;
+};
+
+const std::byte* At(const Tensor& matrix, int64_t row, int64_t column) {
+  return matrix.data + (row * matrix.columns + column) * ItemBytes(matrix.dtype);
+}
+
+void Add(const std::vector<double>& values, std::vector<double>& sums) {
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += values[i];
+}
 
 }  // namespace
 
 std::vector<double> RowSquares(const Job& job, const Tensor& matrix) {
   std::vector<double> squares(matrix.rows);
-  job.Parallel(matrix.rows, [&](int64_t row) {
-    std::vector<float> values(matrix.columns);
-    Widen(matrix, row * matrix.columns, matrix.columns, values.data());
-    for (const float value : values) squares[row] += static_cast<double>(value) * value;
+  job.Parallel((matrix.rows + kRowsATask - 1) / kRowsATask, [&](int64_t task) {
+    for (int64_t row = task * kRowsATask; row < std::min(matrix.rows, (task + 1) * kRowsATask); ++row) {
+      squares[row] = ActiveKernels().sum_squares(matrix.dtype, At(matrix, row, 0), matrix.columns);
+    }
   });
   return squares;
 }
 
 std::vector<double> ColumnSquares(const Job& job, const Tensor& matrix) {
-  std::vector<double> squares(matrix.columns);
-  job.Parallel((matrix.columns + kBlock - 1) / kBlock, [&](int64_t block) {
-    const int64_t first = block * kBlock, count = std::min(kBlock, matrix.columns - first);
-    float values[kBlock];
-    for (int64_t row = 0; row < matrix.rows; ++row) {
-      Widen(matrix, row * matrix.columns + first, count, values);
-      for (int64_t i = 0; i < count; ++i) squares[first + i] += static_cast<double>(values[i]) * values[i];
-    }
+  const Pieces pieces(matrix);
+  std::vector<std::vector<double>> sums(pieces.parts, std::vector<double>(matrix.columns));
+  pieces.ForEach(job, matrix, [&](int64_t part, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    ActiveKernels().sum_column_squares(matrix.dtype, At(matrix, row, column), matrix.columns, rows, columns, &sums[part][column]);
   });
-  return squares;
+  for (int64_t part = 1; part < pieces.parts; ++part) Add(sums[part], sums[0]);
+  return std::move(sums[0]);
 }
 
 std::vector<double> ScoreByActivations(NeuronMetric metric, const NeuronSums& sums, const std::vector<double>& down_squares) {
@@ -60,25 +86,23 @@ std::vector<double> ScoreByMagnitude(const Job& job, const Tensor& gate, const T
 }
 
 NeuronSums SumActivations(const Job& job, const Tensor& activations) {
-  NeuronSums sums(activations.columns);
-  sums.tokens = activations.rows;
-  job.Parallel((activations.columns + kBlock - 1) / kBlock, [&](int64_t block) {
-    const int64_t first = block * kBlock, count = std::min(kBlock, activations.columns - first);
-    float values[kBlock];
-    for (int64_t row = 0; row < activations.rows; ++row) {
-      Widen(activations, row * activations.columns + first, count, values);
-      for (int64_t i = 0; i < count; ++i) {
-        const double a = values[i];
-        sums.sum[first + i] += a;
-        sums.sum_abs[first + i] += std::fabs(a);
-        sums.sum_squares[first + i] += a * a;
-      }
-    }
+  const Pieces pieces(activations);
+  std::vector<NeuronSums> sums(pieces.parts, NeuronSums(activations.columns));
+  pieces.ForEach(job, activations, [&](int64_t part, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    NeuronSums& own = sums[part];
+    ActiveKernels().sum_neurons(activations.dtype, At(activations, row, column), activations.columns, rows, columns, &own.sum[column],
+                                &own.sum_abs[column], &own.sum_squares[column]);
   });
-  return sums;
+  for (int64_t part = 1; part < pieces.parts; ++part) {
+    Add(sums[part].sum, sums[0].sum);
+    Add(sums[part].sum_abs, sums[0].sum_abs);
+    Add(sums[part].sum_squares, sums[0].sum_squares);
+  }
+  sums[0].tokens = activations.rows;
+  return std::move(sums[0]);
 }
 
-std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const ModelView& view, const Texts& texts,
+std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const ModelView& view, const Texts& texts,
                                              const std::vector<NeuronMetric>& metrics) {
   const int64_t neurons = model.spec.ffn_width, n = static_cast<int64_t>(view.layers.size());
   std::vector<NeuronSums> sums(n, NeuronSums(neurons));
@@ -86,8 +110,9 @@ std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const Model
       std::any_of(metrics.begin(), metrics.end(), [](NeuronMetric metric) { return metric != NeuronMetric::kMagnitude; });
   if (needs_activations) {
     job.SetTotal(n * texts.tokens());
-    for (const Texts& chunk : Chunks(texts, std::max<int64_t>(1, kChunkBytes / (model.spec.width * 4)))) {
-      Decoder decoder(job, model, chunk);
+    const Budget budget = PlanBudget(model, texts, model.spec.width * 4, "ranking neurons");
+    for (const Texts& chunk : Chunks(texts, budget.chunk_tokens)) {
+      Decoder decoder(job, model, chunk, budget.batch_rows);
       Buffer<float> x(chunk.tokens() * model.spec.width);
       decoder.Embed(x.data());
       for (int64_t i = 0; i < n; ++i) {
@@ -106,6 +131,7 @@ std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const Model
                                             : ScoreByActivations(metrics[m], sums[i], down_squares);
       scores[m].insert(scores[m].end(), layer.begin(), layer.end());
     }
+    for (const Tensor* tensor : {&weights.gate, &weights.up, &weights.down}) Release(*tensor);
   }
   return scores;
 }

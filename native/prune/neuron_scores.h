@@ -30,7 +30,7 @@ std::vector<double> ScoreByMagnitude(const Job& job, const Tensor& gate, const T
 NeuronSums SumActivations(const Job& job, const Tensor& activations);
 
 // For each metric, [n, F] scores of the layers of the view; one pass over the texts.
-std::vector<std::vector<double>> RankNeurons(Job& job, Model& model, const ModelView& view, const Texts& texts,
+std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const ModelView& view, const Texts& texts,
                                              const std::vector<NeuronMetric>& metrics);
 
 // Ascending indices of the `count` largest of values[0..size); equal values go to the lower index.

@@ -29,7 +29,12 @@ struct Matrix {
   std::vector<float> values;
 };
 
-bool Close(double got, double expected) { return testing::Near(got, expected, 1e-12 * std::fabs(expected) + 1e-300); }
+// Sums of f32 are taken in doubles; halves are summed over kRunRows rows in f32 first, where each of the additions may round.
+double RoundingOf(Dtype dtype) { return dtype == Dtype::kF32 ? 1e-12 : kRunRows * 0x1p-24; }
+
+bool Close(double got, double expected, Dtype dtype = Dtype::kF32) {
+  return testing::Near(got, expected, RoundingOf(dtype) * std::fabs(expected) + 1e-300);
+}
 
 TEST("squares of rows and columns are summed in any dtype") {
   Random random(1);
@@ -47,7 +52,7 @@ TEST("squares of rows and columns are summed in any dtype") {
       for (int64_t j = 0; j < columns; ++j) {
         double sum = 0;
         for (int64_t i = 0; i < rows; ++i) sum += m.at(i, j) * m.at(i, j);
-        EXPECT(Close(by_column[j], sum), "column ", j);
+        EXPECT(Close(by_column[j], sum, dtype), "column ", j);
       }
     }
   }
@@ -79,10 +84,12 @@ TEST("neuron scores follow their formulas") {
         weights += std::pow(gate.at(j, i), 2) + std::pow(up.at(j, i), 2);
         down_square += std::pow(down.at(i, j), 2);
       }
-      EXPECT(Close(activation[j], mean_abs));
-      EXPECT(Close(wanda[j], std::sqrt(squares) * std::sqrt(down_square)));
-      EXPECT(testing::Near(fluctuation[j], variance * down_square, 1e-10 * variance * down_square), fluctuation[j], ", expected ", variance * down_square);
-      EXPECT(Close(magnitude[j], std::sqrt(weights + down_square)));
+      EXPECT(Close(activation[j], mean_abs, dtype));
+      EXPECT(Close(wanda[j], std::sqrt(squares) * std::sqrt(down_square), dtype));
+      // The variance is a difference: errors are those of the mean square, of the squared mean (twice the mean's), of down.
+      const double error = dtype == Dtype::kF32 ? 1e-10 * variance : RoundingOf(dtype) * (squares / kTokensHere + 2 * std::fabs(mean) * mean_abs + 1.1 * variance);
+      EXPECT(testing::Near(fluctuation[j], variance * down_square, error * down_square), fluctuation[j], ", expected ", variance * down_square);
+      EXPECT(Close(magnitude[j], std::sqrt(weights + down_square), dtype));
     }
   }
 }

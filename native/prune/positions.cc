@@ -40,11 +40,11 @@ void AddHead(const Job& job, const Model& model, std::span<const uint32_t> token
       const int64_t row = block.first_row + i, state = row % states;
       const Position& position = positions[row / states];
       if (position.diverges && state > 0) {
-        model.kernels.divergence_tile(block.row(i - state), block.row(i), block.columns,
+        model.format.kernels().divergence_tile(Dtype::kF32, block.row(i - state), block.row(i), block.columns,
                                       divergences[row / states * candidates + state - 1]);
       }
       if (position.target < 0) continue;
-      model.kernels.log_sum_exp_tile(block.row(i), block.columns, normalisers[row]);
+      model.format.kernels().log_sum_exp_tile(block.row(i), block.columns, normalisers[row]);
       const int64_t column = position.target - block.first_column;
       if (column >= 0 && column < block.columns) target_logits[row] = block.row(i)[column];
     }
@@ -52,7 +52,11 @@ void AddHead(const Job& job, const Model& model, std::span<const uint32_t> token
 
   for (int64_t i = 0; i < count; ++i) {
     if (positions[i].diverges) {
-      for (int64_t c = 0; c < candidates; ++c) sums.divergence[c] += Divergence(divergences[i * candidates + c]);
+      for (int64_t c = 0; c < candidates; ++c) {
+        const double divergence = Divergence(divergences[i * candidates + c]);
+        sums.divergence[c] += divergence;
+        if (sums.keep_positions) sums.by_position.push_back(divergence);
+      }
       ++sums.positions;
     }
     if (positions[i].target < 0) continue;

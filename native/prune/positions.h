@@ -30,6 +30,8 @@ struct HeadSums {
   explicit HeadSums(int64_t candidates) : divergence(candidates), loss(candidates) {}
   std::vector<double> divergence;  // [candidates] KL(reference || candidate), nats
   std::vector<double> loss;        // [candidates] -log p(next token), nats
+  std::vector<double> by_position;  // [positions, candidates] the same divergences one by one, where `keep_positions`
+  bool keep_positions = false;
   double reference_loss = 0;
   int64_t positions = 0, loss_tokens = 0;
 };

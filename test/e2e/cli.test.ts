@@ -148,3 +148,21 @@ test('a reader that closes the pipe early does not end the work', async t => {
 	t.is(code, 0);
 	t.true(existsSync(join(place.out, 'model.safetensors')));
 });
+
+test('a limit of memory that is too small is refused with the smallest that works; under that one the same bytes come out, and the process stays below it', async t => {
+	const place = await picoPlace(t, {layers: 6, width: 64, queryHeads: 4, headWidth: 16, kvHeads: 2, ffnWidth: 96});
+	const free = await runLine('prune', place.model, '--out', place.out, ...cuts(place), '--quiet');
+	t.is(free.code, 0);
+	const limited = join(place.root, 'limited');
+	const refused = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', '20MB');
+	t.is(refused.code, 6);
+	const [, least] = /ERR_MEMORY: .*at least (\d+) MiB.*got 19 MiB/.exec(refused.stderr) ?? [];
+	t.truthy(least, refused.stderr);
+	t.false(existsSync(limited));
+	// A process is not always of the same size to the megabyte.
+	const limit = Number(least) + 16;
+	const {code, stdout, stderr} = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', `${limit}MiB`, '--json');
+	t.deepEqual([code, stderr], [0, '']);
+	t.true((JSON.parse(stdout) as Report).peakBytes <= limit * 2 ** 20, `peak ${(JSON.parse(stdout) as Report).peakBytes}, limit ${limit} MiB`);
+	t.deepEqual(await contents(limited), await contents(place.out));
+});

@@ -127,6 +127,11 @@ export type ScoreLayersInput = {
 	readonly losses: boolean;
 	/** Drop candidates early that a paired confidence bound says cannot have the smallest divergence. Default false. */
 	readonly racing?: boolean;
+	/**
+	 * Keep, in temporary files, what the next call on this model can begin with if it has the same texts and only lost layers: states before
+	 * a layer that is likely to go, and the reference's. A call without it lets go of them. Default false.
+	 */
+	readonly keep?: boolean;
 };
 
 /** Indices are places in the view's list of layers (n of them). */
@@ -255,6 +260,8 @@ export type Native = {
 	 * For the whole process. A job that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
 	 */
 	limitMemory(bytes: number): void;
+	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
+	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): number;
 
 	// progress: token-layers
 	scoreLayers(input: ScoreLayersInput, onProgress?: JobProgress): Job<LayerScores>;

@@ -29,7 +29,17 @@ export const withHashes = async <Result>(
 	const files = await filesOf(source);
 	const total = files.reduce((sum, {bytes}) => sum + bytes, 0);
 	const stop = new AbortController();
-	const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+	// Not AbortSignal.any: in Node 20 what it returns can be collected before it fires.
+	const either = stop.signal;
+	const forward = (): void => {
+		stop.abort(signal!.reason);
+	};
+
+	signal?.addEventListener('abort', forward, {once: true});
+	if (signal?.aborted) {
+		forward();
+	}
+
 	let done = 0;
 	let state: 'running' | 'done' | {readonly error: unknown} = 'running';
 	const hashing = hashFiles(files.map(({path}) => path), {
@@ -64,6 +74,7 @@ export const withHashes = async <Result>(
 	} catch (error) {
 		throw typeof state === 'object' ? (state as {readonly error: unknown}).error : error;
 	} finally {
+		signal?.removeEventListener('abort', forward);
 		stop.abort();
 		await ended;
 	}

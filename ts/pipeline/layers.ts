@@ -26,7 +26,8 @@ export const chooseLayers = async (session: Session, options: LayerOptions, text
 	while (dropped.length < count) {
 		const kept = keptLayers(layers, dropped);
 		const detail = `step ${steps.length + 1} of ${Math.ceil(count / perStep)}`;
-		const scores = await scoreLayers(session, {kept, options, texts: texts!, detail}, control);
+		const keep = options.search === 'greedy' && dropped.length + 1 < count;
+		const scores = await scoreLayers(session, {kept, options, texts: texts!, detail, keep}, control);
 		const costs = costsOf[options.metric](scores, perStep);
 		const places = options.search === 'racing' ? [chooseSurvivor(costs, scores.survivors)] : choosePlaces(options.metric, costs, scores, perStep);
 		steps.push({
@@ -42,6 +43,9 @@ export const chooseLayers = async (session: Session, options: LayerOptions, text
 	return layerPlan(layers, dropped, {metric, positions, search, steps});
 };
 
+/** Whether every layer is run without: what takes memory for as many states as there are layers. */
+export const scoresCandidates = ({drop, metric}: LayerOptions): boolean => typeof drop === 'number' && (metric === 'kl' || metric === 'perplexity');
+
 /** Layers that are left, ascending. */
 export const keptLayers = (layers: number, dropped: readonly number[]): Uint32Array =>
 	Uint32Array.from({length: layers}, (_, layer) => layer).filter(layer => !dropped.includes(layer));
@@ -51,12 +55,12 @@ const layerPlan = (before: number, dropped: readonly number[], rest: Pick<LayerP
 	return {before, after: keep.length, keep, dropped: [...dropped], ...rest};
 };
 
-type Scoring = {readonly kept: Uint32Array; readonly options: LayerOptions; readonly texts: PackedTexts; readonly detail: string};
+type Scoring = {readonly kept: Uint32Array; readonly options: LayerOptions; readonly texts: PackedTexts; readonly detail: string; readonly keep: boolean};
 
-const scoreLayers = async ({native, model, tokens}: Session, {kept, options, texts, detail}: Scoring, {signal, onProgress}: Control): Promise<LayerScores> => {
+const scoreLayers = async ({native, model, tokens}: Session, {kept, options, texts, detail, keep}: Scoring, {signal, onProgress}: Control): Promise<LayerScores> => {
 	const {metric, positions, search} = options;
 	const candidates = metric === 'kl' || metric === 'perplexity';
-	const input = {model, view: {layers: kept, tokens}, texts, positions, candidates, losses: metric === 'perplexity', racing: search === 'racing'};
+	const input = {model, view: {layers: kept, tokens}, texts, positions, candidates, losses: metric === 'perplexity', racing: search === 'racing', keep};
 	return runJob(progress => native.scoreLayers(input, progress), {
 		signal,
 		onProgress: onProgress && ((done, total) => {

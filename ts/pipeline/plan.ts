@@ -3,6 +3,7 @@ import type {CalibrationTexts} from '../calibration/encode.js';
 import {badArgument} from '../errors.js';
 import {checkControl, resolvePlanOptions} from '../plan/options.js';
 import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
+import {candidateStrategies} from '../plan/neurons.js';
 import {checkedPlan, portableOptions} from '../plan/plan.js';
 import {planSchemaVersion} from '../plan/schema.js';
 import type {Plan, PlanSource} from '../plan/schema.js';
@@ -13,7 +14,8 @@ import type {TokenizerFiles} from '../tokenizer/files.js';
 import {createClock} from './clock.js';
 import type {Clock} from './clock.js';
 import {withHashes} from './hashes.js';
-import {chooseLayers, keptLayers} from './layers.js';
+import {chooseLayers, keptLayers, scoresCandidates} from './layers.js';
+import {checkMemory} from './memory.js';
 import {chooseNeurons, needsTexts} from './neurons.js';
 import {describeSample, originalReader, prunedReader, readSample} from './samples.js';
 import type {Reader} from './samples.js';
@@ -44,8 +46,8 @@ export const plan = async (options: PlanOptions, control: Control = {}): Promise
 /** A plan with the files that it is for. */
 export const withFiles = (plan: Plan, files: PlanSource['files']): Plan => ({...plan, source: {...plan.source, files}});
 
-/** `plan` for a checkpoint that is open, without its files: they may still be hashed. */
-export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control): Promise<Plan> => {
+/** `plan` for a checkpoint that is open, without its files: they may still be hashed. `verifies`: whether the output will be. */
+export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control, verifies = false): Promise<Plan> => {
 	checkTexts(options);
 	const {time} = clock;
 	const {vocabulary: vocabularyOptions, layers: layerOptions, ffn: ffnOptions} = options;
@@ -57,6 +59,14 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, control);
 
 	const session = {source, native: source.native, model: source.model(resolveCompute(source, options.compute)), tokens: chosen?.keep};
+	checkMemory(source, options.maxMemory, {
+		model: session.model,
+		calibration,
+		evaluation: evaluation?.original,
+		layers: layerOptions && scoresCandidates(layerOptions) ? source.layout.spec.layers : 0,
+		views: ffnOptions ? Math.max(2, candidateStrategies(ffnOptions.strategy).length) : 2,
+		compares: verifies,
+	});
 	const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
 	const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);
 	const ffn = ffnOptions ? await time('ffn', async () => chooseNeurons(session, ffnOptions, kept, calibration, control)) : null;

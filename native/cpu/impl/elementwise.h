@@ -26,11 +26,34 @@ static void Swiglu(const float* gate, const float* up, int64_t count, float* out
 }
 
 static void Rotate(float* head, const float* cosine, const float* sine, int64_t half) {
-  for (int64_t i = 0; i < half; ++i) {
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const Floats x = Load(head + i), y = Load(head + i + half), c = Load(cosine + i), s = Load(sine + i);
+    Store(head + i, x * c - y * s);
+    Store(head + i + half, y * c + x * s);
+  }
+  for (; i < half; ++i) {
     const float x = head[i], y = head[i + half];
     head[i] = x * cosine[i] - y * sine[i];
     head[i + half] = y * cosine[i] + x * sine[i];
   }
+}
+
+static float Softmax(float* scores, int64_t begin, int64_t end, int64_t first, int64_t last, float scale) {
+  constexpr float kMasked = -3e38f;
+  for (int64_t j = begin; j < first; ++j) scores[j] = kMasked;
+  for (int64_t j = last + 1; j < end; ++j) scores[j] = kMasked;
+  Floats lane_max = Splat(kMasked);
+  for (int64_t j = begin; j < end; j += kLanes) lane_max = Max(lane_max, Load(scores + j));
+  const float max = MaxLane(lane_max);
+  Floats sums{};
+  for (int64_t j = begin; j < end; j += kLanes) {
+    const Floats x = Load(scores + j);
+    const Floats p = x == kMasked ? Floats{} : Exp((x - max) * scale);
+    sums += p;
+    Store(scores + j, p);
+  }
+  return SumLanes(sums);
 }
 
 // Round to nearest even; a NaN stays a NaN.

@@ -4,10 +4,11 @@
 
 #include "cpu/impl/vector.h"
 
-#include "cpu/impl/attention.h"
 #include "cpu/impl/divergence.h"
 #include "cpu/impl/elementwise.h"
 #include "cpu/impl/matmul.h"
+#include "cpu/impl/slice.h"
+#include "cpu/impl/statistics.h"
 
 #define FLAB_STRING_OF(x) #x
 #define FLAB_STRING(x) FLAB_STRING_OF(x)
@@ -20,13 +21,20 @@ const Kernels kKernels = {
     .tile_rows = FLAB_TILE_ROWS,
     .tile_f32 = TileF32,
     .tile_bf16 = nullptr,
+    .interleave = Interleave,
     .to_bf16 = ToBF16,
     .rms_norm = RmsNorm,
     .swiglu = Swiglu,
     .rotate = Rotate,
-    .attend = Attend,
+    .softmax = Softmax,
     .divergence_tile = DivergenceTile,
     .log_sum_exp_tile = LogSumExpTile,
+    .store_past_caches = StorePastCaches,
+    .gather_narrow = kGatherNarrow,
+    .gather_wide = kGatherWide,
+    .sum_neurons = SumNeurons,
+    .sum_column_squares = SumColumnSquares,
+    .sum_squares = SumSquares,
 };
 
 }  // namespace flab::FLAB_ISA

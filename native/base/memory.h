@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace flab {
+
+// Bytes of this process that are resident now, those of mapped files included.
+int64_t ResidentBytes();
+
+// From now on the process is to stay below `bytes` of resident memory; 0 lifts the limit.
+void LimitMemory(int64_t bytes);
+
+// What an operation that starts now may allocate: what is left below the limit, or without a limit half of
+// what the system has available.
+int64_t MemoryLeft();
+
+// Throws Error("ERR_MEMORY") if `least` bytes are more than MemoryLeft(), naming the smallest limit that would do.
+// `what` is said to need them.
+void RequireMemory(int64_t least, const std::string& what);
+
+}  // namespace flab
