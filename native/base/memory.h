@@ -8,6 +8,9 @@ namespace flab {
 // Bytes of this process that are resident now, those of mapped files included.
 int64_t ResidentBytes();
 
+// Gives memory that was freed, but is kept for later, back to the system where the allocator can.
+void ReturnFreeMemory();
+
 // From now on the process is to stay below `bytes` of resident memory; 0 lifts the limit.
 void LimitMemory(int64_t bytes);
 

@@ -65,6 +65,11 @@ Napi::Value LimitMemoryBytes(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ReturnFreeMemoryNow(const Napi::CallbackInfo& info) {
+  ReturnFreeMemory();
+  return info.Env().Undefined();
+}
+
 Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
@@ -360,6 +365,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("openModel", Guarded<OpenModel>);
   define("limitThreads", Guarded<LimitThreads>);
   define("limitMemory", Guarded<LimitMemoryBytes>);
+  define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
   define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);

@@ -256,10 +256,12 @@ export type Native = {
 	/** Threads of loops that start from now on, at most `threads`; 0 lifts the limit. For the whole process. */
 	limitThreads(threads: number): void;
 	/**
-	 * Memory of the process's own, mapped weights aside, that jobs started from now on stay below, in bytes; 0 lifts the limit.
+	 * Resident memory of the process that jobs started from now on stay below, in bytes; 0 lifts the limit.
 	 * For the whole process. A job that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
 	 */
 	limitMemory(bytes: number): void;
+	/** Gives memory that was freed, but is kept for later, back to the system. */
+	returnFreeMemory(): void;
 	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
 	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): number;
 

@@ -54,7 +54,7 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	const tokenizer = options.vocabulary || options.calibration || options.evaluation ? await readTokenizer(source.checkpoint.dir) : undefined;
 
 	const chosen = vocabularyOptions
-		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads}, corpusSources(options), control))
+		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads, maxMemory: options.maxMemory}, corpusSources(options), control))
 		: undefined;
 	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, control);
 

@@ -16,11 +16,12 @@ import {proveTokenizer} from '../tokenizer/prove.js';
 import {tokenIdsIn} from '../tokenizer/remap.js';
 import {rewriteTokenizer} from '../tokenizer/rewrite.js';
 import {selectVocabulary} from '../tokenizer/select.js';
+import {checkMemoryToCount} from './memory.js';
 import {threadsFor} from './source.js';
 import type {Source} from './source.js';
 
 /** What is asked for. */
-export type VocabularyChoice = {readonly vocabulary: VocabularyOptions; readonly threads?: number};
+export type VocabularyChoice = {readonly vocabulary: VocabularyOptions; readonly threads?: number; readonly maxMemory?: number};
 
 /** A vocabulary that was chosen and proved. */
 export type ChosenVocabulary = {
@@ -39,9 +40,13 @@ export type ChosenVocabulary = {
  *
  * @throws ERR_PROOF if it does not
  */
-export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
+export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads, maxMemory}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
 	const corpus = await Promise.all(sources.map(async texts => ({texts, files: await sourceFiles(texts)})));
 	const totalBytes = sumOf(corpus.flatMap(part => part.files));
+	if (totalBytes >= smallCorpus) {
+		checkMemoryToCount(maxMemory, files.text.length);
+	}
+
 	const before = createEncoder(files);
 	const pieces = totalBytes < smallCorpus ? undefined : await createPieceReader({encoder: before, threads: threadsFor(source, threads), signal: control.signal});
 	try {
