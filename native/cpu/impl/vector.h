@@ -25,7 +25,8 @@ constexpr __mmask16 kAll = 0xffff;  // of the forms with a mask, the only ones t
 
 static inline Floats Load(const float* p) { return *reinterpret_cast<const UnalignedFloats*>(p); }
 static inline void Store(float* p, Floats v) { *reinterpret_cast<UnalignedFloats*>(p) = v; }
-static inline Floats Splat(float x) { return Floats{} + x; }
+// x - 0 is x, which compilers know; 0 + x is not where x is -0, and costs an addition.
+static inline Floats Splat(float x) { return x - Floats{}; }
 
 // a > b ? a : b, which compilers don't make one instruction of.
 static inline Floats Max(Floats a, Floats b) {
