@@ -1,11 +1,30 @@
 // Microkernel of the matrix product: a tile of `rows` x (kVectors * kLanes) outputs lives in registers
-// while the inputs stream past. A panel of 32 outputs is one pass with 16 lanes, two with 8, four with 4.
+// while the inputs stream past. A panel of 32 outputs is one pass with 16 lanes, two with 8, four (NEON: two) with 4.
 // And the transposition that brings rows into the order in which the microkernel reads them.
 
 namespace flab::FLAB_ISA {
 
-constexpr int kVectors = 2;
+constexpr int kVectors = FLAB_TILE_VECTORS;
 constexpr int64_t kAhead = 8;  // rows of a panel to fetch before they are read; past the end it does no harm
+
+// The inputs of kRows rows at one depth; each is multiplied with whole vectors.
+template <int kRows>
+struct Inputs {
+  explicit Inputs(const float* a) : a(a) {}
+  Floats operator[](int i) const { return Splat(a[i]); }
+  const float* a;
+};
+
+#ifdef __aarch64__
+// NEON multiplies with a lane of a register: a register for each input would leave too few for the sums.
+template <int kRows>
+  requires(kRows >= kLanes && kRows <= 2 * kLanes)
+struct Inputs<kRows> {
+  explicit Inputs(const float* a) : first(Load(a)), last(Load(a + kRows - kLanes)) {}
+  Floats operator[](int i) const { return Splat(i < kLanes ? first[i] : last[i - (kRows - kLanes)]); }
+  Floats first, last;
+};
+#endif
 
 template <int kRows>
 static inline void TileColumns(int64_t depth, const float* a, const float* b, float* c, int64_t c_stride, bool accumulate) {
@@ -23,9 +42,10 @@ static inline void TileColumns(int64_t depth, const float* a, const float* b, fl
     for (int j = 0; j < kVectors; ++j) weight[j] = Load(b + k * kPanel + j * kLanes);
     __builtin_prefetch(b + (k + kAhead) * kPanel);
     __builtin_prefetch(b + (k + kAhead) * kPanel + 16);
+    const Inputs<kRows> inputs(a + k * kRows);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const Floats input = Splat(a[k * kRows + i]);
+      const Floats input = inputs[i];
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) sum[i][j] += input * weight[j];
     }
