@@ -76,6 +76,17 @@ static void TileF32(int64_t rows, int64_t depth, const float* a, const float* b,
   kTiles[rows - 1](depth, a, b, c, c_stride, accumulate);
 }
 
+// Lane i is lane places[i] of a and b, one behind the other.
+static inline Ints Shuffle(Ints a, Ints b, Ints places) {
+#ifdef __clang__
+  Ints v;
+  for (int i = 0; i < kLanes; ++i) v[i] = places[i] < kLanes ? a[places[i]] : b[places[i] - kLanes];
+  return v;
+#else
+  return __builtin_shuffle(a, b, places);
+#endif
+}
+
 // Transposes 2 x 2 blocks of kStep x kStep lanes in all of v: after steps 1, 2, 4, ... v is transposed.
 template <int kStep>
 static inline void SwapBlocks(Ints* v) {
@@ -88,8 +99,8 @@ static inline void SwapBlocks(Ints* v) {
   for (int i = 0; i < kLanes; ++i) {
     if (i & kStep) continue;
     const Ints a = v[i], b = v[i + kStep];
-    v[i] = __builtin_shuffle(a, b, low);
-    v[i + kStep] = __builtin_shuffle(a, b, high);
+    v[i] = Shuffle(a, b, low);
+    v[i + kStep] = Shuffle(a, b, high);
   }
 }
 
