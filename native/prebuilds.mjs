@@ -3,7 +3,7 @@
 //   node native/prebuilds.mjs x64 arm64
 
 import {spawnSync} from 'node:child_process';
-import {mkdirSync, readFileSync, statSync} from 'node:fs';
+import {mkdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
@@ -46,24 +46,20 @@ const symbols = (arch, ...args) => {
 	return stdout.trim().split('\n').map(line => line.trim().split(/\s+/).at(-1));
 };
 
-/** Ends the process where the binary would not load on a machine that it is meant for. */
-const check = (arch, path) => {
+/** What is wrong with a binary that would not load on a machine that it is meant for. */
+const problem = (arch, path) => {
 	const machine = readFileSync(path).readUInt16LE(18);
 	if (machine !== machines[arch]) {
-		fail(`${path}: expected machine ${machines[arch]} in its ELF header, got ${machine}`);
+		return `machine ${machines[arch]} in its ELF header, got ${machine}`;
 	}
 
 	const exported = symbols(arch, '--defined-only', path).sort();
 	if (String(exported) !== String(entryPoints)) {
-		fail(`${path}: expected it to export ${entryPoints.join(' and ')} only, got ${exported.join(', ')}`);
+		return `it to export ${entryPoints.join(' and ')} only, got ${exported.join(', ')}`;
 	}
 
 	const glibc = Math.max(...symbols(arch, '--undefined-only', path).map(name => Number(/@GLIBC_2\.(\d+)/.exec(name)?.[1] ?? 0)));
-	if (glibc > newestGlibc) {
-		fail(`${path}: expected symbols of glibc 2.${newestGlibc} or older, got some of 2.${glibc}`);
-	}
-
-	console.log(`${path}: ${statSync(path).size} bytes, needs glibc 2.${glibc}`);
+	return glibc > newestGlibc ? `symbols of glibc 2.${newestGlibc} or older, got some of 2.${glibc}` : undefined;
 };
 
 const architectures = process.argv.slice(2);
@@ -83,5 +79,12 @@ for (const arch of architectures) {
 		stripBin: toolFor(arch, 'strip'),
 		nodeGyp: join(root, 'native', 'node-gyp.mjs'),
 	});
-	check(arch, join(root, 'prebuilds', `linux-${arch}`, 'flab-pruner.glibc.node'));
+	const path = join(root, 'prebuilds', `linux-${arch}`, 'flab-pruner.glibc.node');
+	const wrong = problem(arch, path);
+	if (wrong) {
+		rmSync(path);
+		fail(`${path}: expected ${wrong}`);
+	}
+
+	console.log(`${path}: ${statSync(path).size} bytes`);
 }
