@@ -30,7 +30,7 @@ const coreCases = (listed, peersOf) => listed.map(listedCase => {
 	const theirs = peersOf(name);
 	// What neuron scores add to a forward pass shows beside one without them.
 	const [, shape] = /^neurons-in-forward\/(.*)$/.exec(name) ?? [];
-	const without = shape && `forward/${shape}/last logits`;
+	const without = shape && `forward/${shape}/states`;
 	return {...listedCase, compared: [...(without ? [withoutScores] : []), ...theirs], open: servers => openCore(servers, {name, theirs, without})};
 });
 

@@ -187,6 +187,8 @@ def some_texts(size):
 def forward(shape):
     _, name, size, kind = shape.split("/")
     model, ids = make_model(name), some_texts(size)
+    if kind == "states":
+        return {"eager: transformers": lambda: model.model(ids, use_cache=False)}
     return {"eager: transformers": lambda: model(ids, use_cache=False, logits_to_keep=1 if kind == "last logits" else 0)}
 
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "bench/bench.h"
+#include "model/decoder.h"
 #include "prune/layer_scores.h"
 #include "prune/measure.h"
 #include "prune/neuron_scores.h"
@@ -122,6 +123,22 @@ void AddForwards(std::vector<Case>& cases) {
                          };
                        }});
     }
+    // What the next one is compared with: all layers for all tokens, and no logits.
+    cases.push_back({.name = std::string("forward/bf16/") + shape.name + "/8x512/states",
+                     .limit = Limit::kBF16,
+                     .flops = 2.0 * kTexts * kLength * shape.layers * LayerWeightsOf(shape) + 2.0 * kTexts * kLength * kLength * shape.width * shape.layers,
+                     .tokens = 1.0 * kTexts * kLength,
+                     .prepare = [=, shape = shape]() -> std::function<void()> {
+                       auto model = MakeModel(shape, Compute::kBF16);
+                       auto texts = std::make_shared<SomeTexts>(kTexts, kLength);
+                       return [=] {
+                         Job job;
+                         Decoder decoder(job, *model, texts->texts());
+                         Buffer<float> x(kTexts * kLength * shape.width);
+                         decoder.Embed(x.data());
+                         for (int64_t i = 0; i < shape.layers; ++i) decoder.RunLayer(i, x.data(), 1);
+                       };
+                     }});
     cases.push_back({.name = std::string("neurons-in-forward/bf16/") + shape.name + "/8x512",
                      .tokens = 1.0 * kTexts * kLength,
                      .prepare = [=, shape = shape]() -> std::function<void()> {

@@ -94,7 +94,7 @@ struct Kernels {
   Gather gather_narrow, gather_wide;
   // Adds each column's values, their magnitudes and their squares to sums [columns], in the order of rows: rows that
   // come in several calls give the same bits; of halves, where each call but the last has a multiple of kRunRows.
-  // Rows are `stride` elements apart and not necessarily aligned.
+  // Rows are `stride` elements apart and not necessarily aligned. Squares of bf16 from 2^64 on are infinite.
   void (*sum_neurons)(Dtype dtype, const void* values, int64_t stride, int64_t rows, int64_t columns, double* sum, double* sum_abs,
                       double* sum_squares);
   void (*sum_column_squares)(Dtype dtype, const void* values, int64_t stride, int64_t rows, int64_t columns, double* squares);

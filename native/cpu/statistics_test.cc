@@ -68,8 +68,8 @@ TEST("columns are added to sums of values, magnitudes and squares in any dtype a
           const double exact = 0x1p-53 * static_cast<double>(rows), near = dtype == Dtype::kF32 ? exact : exact + 0x1p-24 * kRunRows;
           EXPECT(testing::Near(sums.sum[j], static_cast<double>(sum), near * static_cast<double>(sum_abs)), rows, " rows, column ", j, " of ", columns);
           EXPECT(testing::Near(sums.sum_abs[j], static_cast<double>(sum_abs), near * static_cast<double>(sum_abs)), rows, " rows, column ", j, " of ", columns);
-          EXPECT(testing::Near(sums.squares[j], static_cast<double>(sum_squares), exact * static_cast<double>(sum_squares)), rows, " rows, column ", j, " of ", columns);
-          EXPECT(testing::Near(squares[j], static_cast<double>(sum_squares), exact * static_cast<double>(sum_squares)), rows, " rows, column ", j, " of ", columns);
+          EXPECT(testing::Near(sums.squares[j], static_cast<double>(sum_squares), near * static_cast<double>(sum_squares)), rows, " rows, column ", j, " of ", columns);
+          EXPECT(testing::Near(squares[j], static_cast<double>(sum_squares), near * static_cast<double>(sum_squares)), rows, " rows, column ", j, " of ", columns);
         }
         EXPECT(sums.sum[columns] == 0.5 && sums.sum_abs[columns] == 0.5 && sums.squares[columns] == 0.5 && squares[columns] == 0.5, "written past the end");
       }
