@@ -41,10 +41,10 @@ const run = async (command, args, environment, onOutput = () => undefined) => ne
 	child.on('close', (status, signal) => resolve({status: status ?? signal, out}));
 });
 
-// Thousands of steps of a search, with nothing in them that depends on the processor: minutes under emulation.
-const long = ['-a search that keeps states between its steps', '-a memory limit changes no bit', '-a race finds the layer'];
+// With nothing in them that depends on the processor: minutes under emulation.
+const long = ['-a search that keeps states between its steps', '-a memory limit changes no bit', '-a race finds the layer', '-what was kept', '-pieces larger'];
 // Kernels that are the same source for all three.
-const common = ['-divergences from 1', '-divergences above', '-slices on all threads', '-pieces larger'];
+const common = ['-divergences from 1', '-divergences above', '-slices on all threads'];
 
 /** How the core's tests run with each instruction set: the emulated processor, and what is left out. */
 const coreRuns = {

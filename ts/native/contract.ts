@@ -245,7 +245,7 @@ export type KernelMatrix = {
 };
 
 export type Native = {
-	/** Name of the instruction set in use: 'avx512bf16', 'avx512', 'avx2' or 'generic'. */
+	/** Name of the instruction set in use: 'avx512bf16', 'avx512', 'avx2', 'neonbf16', 'neon' or 'generic'. */
 	readonly cpu: string;
 	/** Threads of the one pool: min(affinity, cgroup quota, FLAB_THREADS). */
 	readonly threads: number;
