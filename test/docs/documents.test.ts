@@ -13,7 +13,7 @@ test.before(t => {
 	t.true(existsSync(join(packageRoot, 'dist/cli/main.js')), 'npm run build:ts makes it');
 });
 
-const names = await documents();
+const names = documents();
 
 for (const name of names) {
 	test.serial(`every code block of ${name} does what it says`, async t => {
