@@ -4,13 +4,14 @@
 //     <!-- file: train.py -->             the block is written to this file, for later blocks to use
 //     <!-- part of: examples/prune.mjs -->  the block's lines stand in this file, which a test runs
 //     <!-- needs: python3 -->             skipped, and said so, where there is no such program
+//     <!-- before: rm -rf pruned -->     a command that the tests run first, as blocks share a folder
 //     <!-- exit: 3 -->                    the block ends with this exit code
 //
 // A `text` block is what the block before it prints.
 
 import {readFile} from 'node:fs/promises';
 
-const noteNames = ['not run', 'file', 'part of', 'needs', 'exit'] as const;
+const noteNames = ['not run', 'file', 'part of', 'needs', 'before', 'exit'] as const;
 type NoteName = (typeof noteNames)[number];
 
 /** A fenced code block. */

@@ -49,6 +49,11 @@ const runBlock = async (t: ExecutionContext, block: Block, {folder, run}: Sandbo
 		return undefined;
 	}
 
+	if (notes.before !== undefined) {
+		const {code, output} = await run('bash', '-c', notes.before);
+		t.is(code, 0, `${place}: ${notes.before}: ${output}`);
+	}
+
 	const outcome = await runAs(language, code, `block-${line}`, {folder, run});
 	if (outcome === undefined) {
 		t.fail(`${place}: expected a language that can be run, got ${language}`);
