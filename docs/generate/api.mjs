@@ -19,6 +19,7 @@ export const apiReference = async folder => {
 		hideBreadcrumbs: true,
 		parametersFormat: 'table',
 		typeAliasPropertiesFormat: 'table',
+		propertyMembersFormat: 'table',
 		typeDeclarationFormat: 'table',
 		classPropertiesFormat: 'table',
 		useCodeBlocks: false,
