@@ -19,4 +19,4 @@ console.log(`${keep.length} of ${scores.length} neurons, the first: ${keep.slice
 // `out` takes the result into memory that is there already.
 const out = new Uint16Array(keep.length * gate.shape[1]);
 const smaller = [await sliceRows(gate, keep, {out}), await sliceRows(up, keep), await sliceColumns(down, keep)];
-console.log(smaller.map(({name, dtype, shape}) => `${name} ${dtype} [${shape}]`).join('\n'));
+console.log(smaller.map(({dtype, shape}) => `${dtype} [${shape}]`).join(', '));

@@ -3,6 +3,7 @@ import {blocksOf} from './blocks.js';
 import {difference} from './expected.js';
 import {runBlocks} from './run.js';
 import {createSandbox} from './sandbox.js';
+import {typeErrors} from './types.js';
 
 const fence = '```';
 
@@ -58,3 +59,11 @@ for (const [what, [markdown, message]] of Object.entries(failing)) {
 		t.regex(attempt.errors.map(error => error.message).join('\n'), message);
 	});
 }
+
+test.serial('a wrong type in a TypeScript block is told with its line', async t => {
+	const {folder} = await createSandbox(t);
+	const blocks = blocksOf(`Text\n${fence}ts\nimport {inspect} from 'flab-pruner';\nawait inspect({modell: './model'});\n${fence}\n`, 'a.md');
+	const errors = await typeErrors(blocks, folder);
+	t.is(errors.length, 1);
+	t.regex(errors[0]!, /^a\.md:4: .*'modell' does not exist/);
+});

@@ -18,10 +18,12 @@ const names = documents();
 for (const name of names) {
 	test.serial(`every code block of ${name} does what it says`, async t => {
 		const blocks = await documentBlocks(name);
-		t.true(blocks.length >= 0);
-		if (blocks.length > 0) {
-			await runBlocks(t, blocks, await createSandbox(t));
+		if (blocks.length === 0) {
+			t.pass('it has none');
+			return;
 		}
+
+		await runBlocks(t, blocks, await createSandbox(t));
 	});
 }
 
