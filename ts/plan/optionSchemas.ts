@@ -38,10 +38,6 @@ const sampleSource = ({maxTexts, maxTokens}: {readonly maxTexts: number; readonl
 
 /** How the vocabulary is pruned. */
 export const vocabulary = z.strictObject({
-	/**
-	 * Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;
-	 * `coverage`: the most used that make up `coverage` of the texts' tokens. Bytes, special tokens and what merges pass through stay always.
-	 */
 	select: oneOf(vocabularySelections).default(defaults.vocabulary.select),
 	/** For 'min-count': occurrences that a token needs to stay. */
 	minCount: whole(1).optional(),
@@ -58,15 +54,9 @@ const dropForms = 'a number of layers of at least 1, or a list of layer indices'
 export const layers = z.strictObject({
 	/** How many layers to drop, or which (from 0). */
 	drop: z.union([whole(1, dropForms), z.array(whole(0, 'a layer index from 0'), dropForms).min(1, dropForms)], dropForms),
-	/**
-	 * What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block
-	 * influence over all or the last tokens (ShortGPT, arXiv 2403.03853); `angular`: the angle between its input and output (arXiv 2403.17887);
-	 * `perplexity`: the next-token loss without it.
-	 */
 	metric: oneOf(layerMetrics).default(defaults.layers.metric),
-	/** Tokens of each text that the divergence is taken at: the `last`, which costs least, or `all`. */
+	/** Positions that the divergence is taken at. */
 	positions: oneOf(positionChoices).default(defaults.layers.positions),
-	/** `greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy by `kl`, with candidates that can't win given up early. */
 	search: oneOf(layerSearches).default(defaults.layers.search),
 });
 
@@ -75,16 +65,12 @@ const widthForms = 'a whole number of neurons of at least 1, or a share above 0 
 export const ffn = z.strictObject({
 	/** From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple. */
 	width: finite(widthForms).gt(0, widthForms).refine(width => width < 1 || Number.isSafeInteger(width), widthForms),
-	/**
-	 * Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts
-	 * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.
-	 */
 	strategy: oneOf(ffnStrategies).default(defaults.ffn.strategy),
 	/** The width must be a multiple of this, or the full width. */
 	multipleOf: whole(1).default(defaults.ffn.multipleOf),
 	/** For 'random'. */
 	seed: whole(0).default(defaults.ffn.seed),
-	/** Tokens of each text that the divergence is taken at. */
+	/** Positions that the divergence of 'auto' is taken at. */
 	positions: oneOf(positionChoices).default(defaults.ffn.positions),
 });
 

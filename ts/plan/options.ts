@@ -48,17 +48,17 @@ const resolved = <Schema extends z.ZodType>(schema: Schema, options: unknown): z
 	throw new FlabError('ERR_BAD_ARGUMENT', complaintsOf(result.error, options).map(complaint => complaintLine(complaint)).join('\n'));
 };
 
-/** Texts: a path, a list of paths, or paths with how to read them. @useDeclaredType */
+/** Texts: a path, a list of paths, or paths with how to read them. */
 export type TextSource = z.input<typeof textSource>;
-/** Texts with limits: how many, and how many tokens of each. @useDeclaredType */
+/** Texts with limits: how many, and how many tokens of each. */
 export type SampleSource = NonNullable<z.input<typeof choiceShape.calibration>>;
-/** What `plan` takes. @interface */
+/** What `plan` takes. */
 export type PlanOptions = z.input<typeof planOptionsSchema>;
-/** What `prune` takes. @interface */
+/** What `prune` takes. */
 export type PruneOptions = z.input<typeof pruneOptionsSchema>;
-/** What `apply` takes. @interface */
+/** What `apply` takes. */
 export type ApplyOptions = z.input<typeof applyOptionsSchema>;
-/** What `inspect` takes. @interface */
+/** What `inspect` takes. */
 export type InspectOptions = z.input<typeof inspectOptionsSchema>;
 
 /** The same with every default filled in. */

@@ -152,34 +152,26 @@ const {model, corpus, calibration, evaluation, vocabulary: vocabularyChoice, lay
 export const planSchema = z.strictObject({
 	schemaVersion: z.literal(planSchemaVersion),
 	generator: object({name: text('a name'), version: text('a version')}),
-	/** The checkpoint that it is for. */
 	source,
-	/** The texts that it was decided on. */
 	data,
 	/** What was asked for, every default filled in; paths without their folders. */
 	options: object({model, corpus, calibration, evaluation, vocabulary: vocabularyChoice, layers: layerChoice, ffn: ffnChoice, compute}),
-	/** null when every token stays. */
 	vocabulary: vocabulary.nullable(),
-	/** null when every layer stays. */
 	layers: layers.nullable(),
-	/** null when every neuron stays. */
 	ffn: ffn.nullable(),
 	/** Sizes and measurements, the original first. */
 	stages: list(stage).min(1, 'at least the original'),
-	/** Sentences about what a reader should know. */
 	warnings: list(z.string('a text')),
 }, 'an object');
 
 /**
  * What stays of a checkpoint and why: made by the search, carried out by `apply`. A JSON value without time stamps and paths, so that equal
  * inputs give equal plans.
- *
- * @interface
  */
 export type Plan = z.output<typeof planSchema>;
-/** The checkpoint that a plan was made for. @interface */
+/** The checkpoint that a plan was made for. */
 export type PlanSource = Plan['source'];
-/** One row of the result table. @interface */
+/** One row of the result table. */
 export type Stage = Plan['stages'][number];
 export type LayerStep = NonNullable<Plan['layers']>['steps'][number];
 export type LayerScore = LayerStep['scores'][number];

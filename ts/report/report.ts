@@ -5,13 +5,11 @@ import {toJson} from '../plan/json.js';
 export type Verification = {
 	/** sqrt(sum of squared differences / sum of squared logits of the original). */
 	readonly relativeError: number;
-	/** Largest difference of two logits. */
 	readonly maxDifference: number;
 	/** Largest |logit| of the original. */
 	readonly maxLogit: number;
-	/** Positions compared. */
+	/** Positions compared, and on how many of them the largest logit is the same token. */
 	readonly positions: number;
-	/** Those of them at which the largest logit is the same token's. */
 	readonly sameTop: number;
 	/** Largest relative error that is accepted. */
 	readonly tolerance: number;
@@ -23,7 +21,6 @@ export type Output = {
 	readonly files: Readonly<Record<string, {readonly bytes: number; readonly sha256?: string}>>;
 	/** All files together. */
 	readonly bytes: number;
-	/** Elements of all tensors; an embedding that is the LM head too counts once. */
 	readonly parameters: number;
 };
 
@@ -33,12 +30,10 @@ export type Timing = {readonly phase: string; readonly durationMs: number};
 /** What `prune` and `apply` give back: the plan that was carried out, what was written, how it was checked. */
 export type Report = {
 	readonly schemaVersion: 1;
-	/** What was decided, and the numbers that it was decided on. */
 	readonly plan: Plan;
 	readonly output: Output;
 	/** null when verification was switched off */
 	readonly verification: Verification | null;
-	/** In the order in which they began. */
 	readonly timings: readonly Timing[];
 	/** Largest resident memory of the process, mapped weights included; 0 when unknown. */
 	readonly peakBytes: number;
