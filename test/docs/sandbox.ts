@@ -32,7 +32,8 @@ export const createSandbox = async (t: ExecutionContext, environment: Readonly<R
 	await makeModel(folder);
 	// Without the test runner's own settings, as a reader's shell has none of them.
 	const {NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...inherited} = process.env;
-	const env = {...inherited, ...environment, PATH: [join(folder, 'node_modules/.bin'), dirname(process.execPath), inherited['PATH']].join(':')};
+	// The home folder too: what a block writes there (a shell's completions) goes with the sandbox.
+	const env = {...inherited, ...environment, HOME: folder, PATH: [join(folder, 'node_modules/.bin'), dirname(process.execPath), inherited['PATH']].join(':')};
 	return {
 		folder,
 		async run(command, ...argv) {
