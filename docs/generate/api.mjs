@@ -1,4 +1,4 @@
-import {Application, Converter, LogLevel, ReflectionKind} from 'typedoc';
+import {Application, Converter, LogLevel, ReflectionFlag, ReflectionKind} from 'typedoc';
 
 /** Writes the reference of the API into a folder, as one page. */
 export const apiReference = async folder => {
@@ -17,8 +17,8 @@ export const apiReference = async folder => {
 		groupOrder: ['Functions', 'Classes', 'Interfaces', 'Type Aliases', 'Variables'],
 		hidePageHeader: true,
 		hideBreadcrumbs: true,
+		sort: ['source-order'],
 		parametersFormat: 'table',
-		typeAliasPropertiesFormat: 'table',
 		propertyMembersFormat: 'table',
 		typeDeclarationFormat: 'table',
 		classPropertiesFormat: 'table',
@@ -27,7 +27,6 @@ export const apiReference = async folder => {
 	app.converter.on(Converter.EVENT_RESOLVE_BEGIN, context => {
 		for (const reflection of Object.values(context.project.reflections)) {
 			functionOfVariable(reflection);
-			forgetInitializer(reflection);
 		}
 	});
 	const project = await app.convert();
@@ -43,6 +42,7 @@ const functionOfVariable = reflection => {
 	const {signatures} = reflection.type?.declaration ?? {};
 	if (reflection.kind === ReflectionKind.Variable && signatures?.length > 0) {
 		reflection.kind = ReflectionKind.Function;
+		reflection.setFlag(ReflectionFlag.Const, false);
 		reflection.signatures = signatures;
 		for (const signature of signatures) {
 			signature.name = reflection.name;
@@ -52,12 +52,5 @@ const functionOfVariable = reflection => {
 
 		delete reflection.type;
 		delete reflection.comment;
-	}
-};
-
-// The members of the options' schemas are written as properties with a value: no default, but what checks them.
-const forgetInitializer = reflection => {
-	if (reflection.kind === ReflectionKind.Property) {
-		delete reflection.defaultValue;
 	}
 };

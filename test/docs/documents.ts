@@ -4,12 +4,12 @@ import {packageRoot} from '../../ts/native/root.js';
 import {readBlocks} from './blocks.js';
 import type {Block} from './blocks.js';
 
-/** What people read, by paths from the package's folder. */
+/** What users read, by paths from the package's folder. */
 export const documents = (): readonly string[] => {
 	const inFolders = ['docs', 'examples'].flatMap(folder => readdirSync(join(packageRoot, folder), {recursive: true, encoding: 'utf8'})
 		.filter(name => name.endsWith('.md'))
 		.map(name => join(folder, name)));
-	return ['README.md', 'HACKING.md', ...inFolders.sort()];
+	return ['README.md', ...inFolders.sort()];
 };
 
 /** The code blocks of a document. */

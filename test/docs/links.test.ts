@@ -14,7 +14,7 @@ const anchorsOf = async (path: string): Promise<ReadonlySet<string>> => {
 	return new Set([...headings, ...headings.map((name, place) => `${name}-${headings.slice(0, place).filter(other => other === name).length}`), ...[...text.matchAll(/<a id="([^"]+)">/g)].map(match => match[1]!)]);
 };
 
-for (const name of [...documents(), 'CHANGELOG.md']) {
+for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
 	test(`every link of ${name} leads somewhere`, async t => {
 		const path = join(packageRoot, name);
 		const prose = (await readFile(path, 'utf8')).replaceAll(/^```[^]*?^```$/gm, '');
