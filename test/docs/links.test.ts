@@ -31,3 +31,12 @@ for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
 		t.pass();
 	});
 }
+
+test('every file of the repository that a document names in code is there', async t => {
+	for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
+		const prose = (await readFile(join(packageRoot, name), 'utf8')).replaceAll(/^```[^]*?^```$/gm, '');
+		for (const [, path] of prose.matchAll(/`((?:ts|native|test|docs|examples|bench|\.github)\/[\w./-]*\w)`/g)) {
+			t.true(existsSync(join(packageRoot, path!)), `${name}: ${path}: there is no such file`);
+		}
+	}
+});
