@@ -6,31 +6,29 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <string>
 #include <system_error>
+
+#include "base/cgroup.h"
 
 namespace flab {
 namespace {
 
-int CgroupQuota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 16;
-  return std::max(1, static_cast<int>(std::atof(quota.c_str()) / period + 0.999));
-}
+thread_local int thread_limit = 0;
 
 }  // namespace
 
-int AllowedThreads() {
-  int threads = static_cast<int>(std::thread::hardware_concurrency());
+int AffinityThreads() {
 #ifdef __linux__
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) threads = CPU_COUNT(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-  threads = std::min(threads, CgroupQuota());
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int AllowedThreads() {
+  int threads = AffinityThreads();
+  if (const int quota = ReadCgroup().threads; quota > 0) threads = std::min(threads, quota);
   if (const char* wanted = std::getenv("FLAB_THREADS")) {
     if (std::atoi(wanted) > 0) threads = std::min(threads, std::atoi(wanted));
   }
@@ -51,15 +49,20 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 int ThreadPool::threads() const {
-  const int all = static_cast<int>(workers_.size()) + 1, limit = limit_;
-  return limit > 0 ? std::min(limit, all) : all;
+  const int all = static_cast<int>(workers_.size()) + 1;
+  return thread_limit > 0 ? std::min(thread_limit, all) : all;
 }
+
+void ThreadPool::Limit(int threads) { thread_limit = threads; }
+
+int ThreadPool::limit() { return thread_limit; }
 
 void ThreadPool::Run(int64_t count, const std::function<void(int64_t)>& fn) {
   if (count <= 0) return;
   auto loop = std::make_shared<Loop>();
   loop->fn = &fn;
   loop->count = count;
+  loop->limit = thread_limit;
   loop->places = std::min<int64_t>(threads() - 1, count - 1);
   if (loop->places > 0) {
     std::lock_guard lock(mutex_);
@@ -93,6 +96,7 @@ void ThreadPool::Work() {
     ++loop->active;
     if (--loop->places == 0) std::erase(loops_, loop);
     lock.unlock();
+    thread_limit = loop->limit;
     Drain(*loop);
     lock.lock();
     // All indices are claimed: no other worker has to look at this loop.

@@ -24,16 +24,19 @@ class ThreadPool {
   // further index is started; the first one is rethrown.
   void Run(int64_t count, const std::function<void(int64_t)>& fn);
 
-  // Threads that work on one loop, the caller included.
+  // Threads that work on a loop that the calling thread starts, itself included.
   int threads() const;
 
-  // Fewer threads for loops that start from now on; 0 lifts the limit.
-  void Limit(int threads) { limit_ = threads; }
+  // At most so many threads for each loop that the calling thread starts from now on, loops inside such loops
+  // included; 0 lifts the limit. Other threads' loops are not concerned: jobs with different limits share the pool.
+  static void Limit(int threads);
+  static int limit();
 
  private:
   struct Loop {
     const std::function<void(int64_t)>* fn;
     int64_t count;
+    int limit;            // of the thread that started it
     std::atomic<int64_t> next{0};
     int64_t active = 0;   // workers inside, guarded by mutex_
     int64_t places = 0;   // workers that may still come in, guarded by mutex_
@@ -48,8 +51,10 @@ class ThreadPool {
   std::condition_variable wake_, finished_;
   std::deque<std::shared_ptr<Loop>> loops_;
   std::vector<std::thread> workers_;
-  std::atomic<int> limit_{0};
 };
+
+// CPUs that this process may use, before any quota.
+int AffinityThreads();
 
 // min(CPUs this process may use, cgroup quota rounded up, FLAB_THREADS), at least 1.
 int AllowedThreads();

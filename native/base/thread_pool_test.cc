@@ -104,6 +104,33 @@ TEST("a limit of one thread keeps a loop on the thread of its caller") {
   EXPECT(pool.threads() == AllowedThreads(), "no limit");
 }
 
+TEST("a limit holds for the loops of the thread that set it, and for no other") {
+  auto& pool = ThreadPool::Process();
+  const auto threads_of_loop = [&] {
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    // A loop within the loop keeps to the limit too, on whichever thread it is started.
+    pool.Run(50, [&](int64_t) {
+      pool.Run(50, [&](int64_t) {
+        std::lock_guard lock(mutex);
+        threads.insert(std::this_thread::get_id());
+      });
+    });
+    return threads.size();
+  };
+  std::atomic<int> wrong{0};
+  std::thread limited([&] {
+    ThreadPool::Limit(1);
+    for (int i = 0; i < 50; ++i) wrong += threads_of_loop() != 1;
+  });
+  for (int i = 0; i < 50; ++i) {
+    wrong += pool.threads() != AllowedThreads();
+    threads_of_loop();
+  }
+  limited.join();
+  EXPECT(wrong == 0, wrong.load());
+}
+
 TEST("two threads really work on one loop, where there are two") {
   if (AllowedThreads() < 2) return testing::Skip("one thread allowed: no second one to watch");
   std::mutex mutex;

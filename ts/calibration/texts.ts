@@ -1,7 +1,9 @@
 import {stat} from 'node:fs/promises';
 import {badArgument, fileError, FlabError, throwIfAborted} from '../errors.js';
 import type {Control} from '../progress.js';
+import type {GivenTexts} from '../plan/texts.js';
 import {readCsv} from './csv.js';
+import {readGiven} from './given.js';
 import {readJsonArray, readJsonLines} from './jsonl.js';
 import {readParquet} from './parquet.js';
 import {readPlainText} from './plain.js';
@@ -30,6 +32,8 @@ export type TextSource = {
 	/** Extensions to read in folders (".py"). Default: those of source code; in folders without any, record files. */
 	readonly extensions?: readonly string[];
 	readonly format?: TextFormat;
+	/** Texts of the caller instead of files. */
+	readonly texts?: GivenTexts;
 };
 
 /**
@@ -38,6 +42,11 @@ export type TextSource = {
  * @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` naming file and record for one that can't be used.
  */
 export async function * readTexts(source: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+	if (source.texts !== undefined) {
+		yield * readGiven(source.texts, {signal});
+		return;
+	}
+
 	let bytesBefore = 0;
 	for (const {file, bytes, inFolder} of await sourceFiles(source)) {
 		throwIfAborted(signal);
@@ -60,7 +69,11 @@ export const sourceBytes = async (source: TextSource): Promise<number> =>
 export type SourceFile = {readonly file: string; readonly bytes: number; readonly inFolder: boolean};
 
 /** The files of a source in the order they are read. @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` for a folder with nothing to read. */
-export const sourceFiles = async ({paths, extensions}: TextSource): Promise<SourceFile[]> => {
+export const sourceFiles = async ({paths, extensions, texts}: TextSource): Promise<SourceFile[]> => {
+	if (texts !== undefined) {
+		return [];
+	}
+
 	if (paths.length === 0) {
 		throw badArgument('paths', 'at least one file or folder', paths);
 	}
