@@ -158,10 +158,10 @@ test('a corpus that can be read once only is refused, as are files beside texts'
 		yield 'a';
 	})();
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: stream})), [
-		'corpus: expected a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only), got a Object',
+		'corpus: expected a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only), got a AsyncGenerator',
 	]);
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: stream}})), [
-		'corpus.texts: expected a list of texts, or a function that makes them: they are read more than once, got a Object',
+		'corpus.texts: expected a list of texts, or a function that makes them: they are read more than once, got a AsyncGenerator',
 	]);
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: ['a'], paths: ['b'], fields: ['c']}})), [
 		'corpus.paths: expected no such name beside texts, which come from no file, got ["b"]',
