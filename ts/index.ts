@@ -2,12 +2,11 @@
 
 import {createRequire} from 'node:module';
 import {withCaller} from './caller.js';
-import type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions} from './plan/options.js';
+import type {Diagnosis} from './doctor/diagnosis.js';
 import type * as plans from './plan/plan.js';
-import type {Plan} from './plan/schema.js';
+import type {ApplyOptions, InspectOptions, Plan, PlanOptions, PruneOptions, Report} from './plan/types.js';
 import type {Control, Run} from './progress.js';
 import type {Inspection} from './report/inspection.js';
-import type {Report} from './report/report.js';
 import {startRun} from './run.js';
 
 /**
@@ -55,6 +54,15 @@ export const inspect = withCaller(async (options: InspectOptions, control?: Cont
 	return inspect(options, control);
 });
 
+/**
+ * Finds out how flab-pruner is installed here and what the machine grants it: the addon and the instruction set in use, threads and
+ * memory, with a remedy for everything that is wrong. Never rejects: an addon that does not load is a finding.
+ */
+export const doctor = async (): Promise<Diagnosis> => {
+	const {doctor} = await import('./doctor/doctor.js');
+	return doctor();
+};
+
 const loadPlans = (): typeof plans => createRequire(import.meta.url)('./plan/plan.js') as typeof plans;
 
 /** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong */
@@ -80,10 +88,13 @@ export {FlabError, errorCodes} from './errors.js';
 export type {FlabErrorCode, FlabErrorDetails} from './errors.js';
 export type {Control, OnProgress, ProgressEvent, ProgressPhase, Run} from './progress.js';
 
-export type {Plan, PlanSource, Stage} from './plan/schema.js';
-export type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions, SampleSource, TextSource} from './plan/options.js';
-export type {Report, Output, Timing, Verification} from './report/report.js';
+export type {
+	ApplyOptions, InspectOptions, Output, Plan, PlanOptions, PlanSource, PruneOptions, Report, SampleSource, Stage, TextSource, Timing, Verification,
+} from './plan/types.js';
+export type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './plan/texts.js';
 export {reportToJson} from './report/report.js';
+export type {Reportable} from './report/report.js';
 export {reportToMarkdown} from './report/markdown.js';
 export {reportToHtml} from './report/html.js';
 export type {Inspection} from './report/inspection.js';
+export type {DiagnosedProblem, Diagnosis} from './doctor/diagnosis.js';

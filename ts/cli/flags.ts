@@ -40,6 +40,17 @@ export type Flags = {
 
 const choices = (values: readonly string[]): string => values.join(' | ');
 
+/** The words that may stand after a flag, for completions. */
+export const flagValues: Readonly<Record<string, readonly string[]>> = {
+	'--format': textFormats,
+	'--vocab': ['used', 'min-count:', 'top:', 'coverage:', 'none'],
+	'--layer-metric': layerMetrics,
+	'--layer-search': layerSearches,
+	'--positions': positionChoices,
+	'--ffn-strategy': ffnStrategies,
+	'--compute': computeChoices,
+};
+
 /** Where texts come from. */
 export const addTextFlags = (command: Command): Command => command
 	.optionsGroup('Texts (files or folders; JSON lines, CSV, Parquet, plain text, source code):')
