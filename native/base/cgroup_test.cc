@@ -1,9 +1,9 @@
 #include "base/cgroup.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
-
-#include <unistd.h>
 
 #include "base/testing.h"
 
