@@ -90,6 +90,10 @@ const refusals: ReadonlyArray<readonly [string, () => Promise<unknown>, RegExp]>
 		return topK(scores, 2, {out: new Uint32Array(scores.buffer, 8)});
 	}, /^out: expected memory that does not overlap scores$/],
 	['bytes of too few elements', async () => sliceRows({data: Buffer.alloc(11), dtype: 'F32', shape: [3, 1]}, [0]), /^matrix\.data: expected 3 elements for the shape \[3, 1], got 2\.75$/],
+	['memory that may shrink', async () => {
+		const Resizable = ArrayBuffer as unknown as new (bytes: number, options: {maxByteLength: number}) => ArrayBuffer;
+		return topK(new Float64Array(new Resizable(16, {maxByteLength: 32})), 1);
+	}, /^scores\.data: expected memory of a fixed size, got "a resizable ArrayBuffer"$/],
 	['no matrix', async () => sliceRows(undefined as never, [0]), /^matrix: expected an object with data and shape, got undefined$/],
 	['no thread', async () => topK(Float64Array.of(1), 1, {threads: 0}), /^threads: expected a whole number of at least 1, got 0$/],
 	['a signal that is none', async () => topK(Float64Array.of(1), 1, {signal: 'soon' as never}), /^signal: expected an AbortSignal, got "soon"$/],

@@ -13,7 +13,8 @@ export type TensorData =
 
 /**
  * A row-major matrix: `shape` is [rows, columns], or [rows] for a column of single elements. A tensor of
- * `openCheckpoint` is one; so is memory of your own, which is used without a copy.
+ * `openCheckpoint` is one; so is memory of your own, which is used without a copy: it may not be transferred to another thread
+ * while a call works on it.
  */
 export type Matrix<Data extends TensorData = TensorData> = {
 	readonly data: Data;
@@ -57,12 +58,20 @@ export const sizesOf = (name: string, matrix: Matrix): {readonly rows: number; r
 		throw badArgument(`${name}.data`, 'a typed array', data);
 	}
 
+	refuseResizable(`${name}.data`, data);
 	const itemBytes = bytesOfItem(data, dtype);
 	if (data.byteLength !== rows * columns * itemBytes) {
 		throw badArgument(`${name}.data`, `${rows * columns} elements for the shape [${shape.join(', ')}]`, data.byteLength / itemBytes);
 	}
 
 	return {rows, columns, itemBytes};
+};
+
+// Memory that shrinks while a thread reads it would end the process.
+const refuseResizable = (name: string, {buffer}: TensorData): void => {
+	if ((buffer as {readonly resizable?: boolean}).resizable) {
+		throw badArgument(name, 'memory of a fixed size', 'a resizable ArrayBuffer');
+	}
 };
 
 // Only bytes can stand for elements of another size.
@@ -91,6 +100,7 @@ export const outputOf = <Data extends TensorData>(kind: OutputArray<Data>, lengt
 		throw badArgument('out', `a ${kind.name} of ${length} elements`, ArrayBuffer.isView(out) ? `a ${(out as TensorData).constructor.name} of ${(out as TensorData).length}` : out);
 	}
 
+	refuseResizable('out', out);
 	return out;
 };
 

@@ -35,7 +35,8 @@ export type ChosenVocabulary = {
 export const chooseVocabulary = async (source: Source, files: TokenizerFiles, options: VocabularyOptions, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
 	const {spec} = source.layout;
 	const bytes = await Promise.all(sources.map(async texts => sourceBytes(texts)));
-	const total = bytes.reduce((sum, size) => sum + size, 0);
+	// Nobody knows how much a caller's texts are before they were read.
+	const total = sources.some(({texts}) => texts !== undefined) ? 0 : bytes.reduce((sum, size) => sum + size, 0);
 	const before = createEncoder(files);
 	const hash = createHash('sha256');
 	const counted = await countTokens({encoder: before, texts: hashed(allTexts(sources, bytes, control), hash), size: spec.vocabulary, totalBytes: total}, control);
