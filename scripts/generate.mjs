@@ -36,6 +36,10 @@ const forJson = value => {
 
 	const {tsName, tsDoc, tsType, ...schema} = value;
 	const json = Object.fromEntries(Object.entries(schema).map(([key, member]) => [key, forJson(member)]));
+	if (typeof json.description === 'string') {
+		json.description = json.description.replaceAll('\n', ' ');
+	}
+
 	if (json.maximum === Number.MAX_SAFE_INTEGER) {
 		delete json.maximum;
 	}
@@ -95,6 +99,11 @@ const typeOf = (schema, indent, isNamed = false) => {
 
 const literal = value => typeof value === 'string' ? `'${value}'` : String(value);
 
+const comment = (text, indent) => {
+	const lines = text.split('\n');
+	return text === '' ? '' : lines.length === 1 ? `${indent}/** ${text} */\n` : `${indent}/**\n${lines.map(line => `${indent} * ${line}\n`).join('')}${indent} */\n`;
+};
+
 const objectType = ({properties, required = [], additionalProperties}, indent) => {
 	if (!properties) {
 		return `Readonly<Record<string, ${typeOf(additionalProperties, indent)}>>`;
@@ -103,7 +112,7 @@ const objectType = ({properties, required = [], additionalProperties}, indent) =
 	const inner = `${indent}\t`;
 	const members = Object.entries(properties).map(([name, member]) => {
 		const lines = [member.description, ...member.default === undefined || required.includes(name) ? [] : [`Default: ${JSON.stringify(member.default).replaceAll('"', '\'')}.`]].filter(Boolean);
-		return `${lines.length > 0 ? `${inner}/** ${lines.join(' ')} */\n` : ''}${inner}readonly ${name}${required.includes(name) ? '' : '?'}: ${typeOf(member, inner)};`;
+		return `${comment(lines.join(' '), inner)}${inner}readonly ${name}${required.includes(name) ? '' : '?'}: ${typeOf(member, inner)};`;
 	});
 	return `{\n${members.join('\n')}\n${indent}}`;
 };

@@ -87,7 +87,10 @@ const notedTexts = <Limits extends z.core.$ZodLooseShape>(limits: Limits) => z.u
 
 /** How the vocabulary is pruned. */
 export const vocabulary = z.strictObject({
-	select: oneOf(vocabularySelections).default(defaults.vocabulary.select),
+	select: oneOf(vocabularySelections).default(defaults.vocabulary.select).describe([
+		'Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;',
+		'`coverage`: the most used that make up `coverage` of the texts\' tokens. Bytes, special tokens and what merges pass through stay always.',
+	].join('\n')),
 	minCount: whole(1).optional().describe("For 'min-count': occurrences that a token needs to stay."),
 	top: whole(1).optional().describe("For 'top': number of most frequent tokens that stay."),
 	coverage: finite('a share above 0 and at most 1').gt(0, 'a share above 0 and at most 1').max(1, 'a share above 0 and at most 1').optional().describe("For 'coverage': share of the corpus's tokens that the kept ones make up, above 0, at most 1."),
@@ -98,19 +101,27 @@ const dropForms = 'a number of layers of at least 1, or a list of layer indices'
 /** Which layers are dropped. */
 export const layers = z.strictObject({
 	drop: z.union([whole(1, dropForms), z.array(whole(0, 'a layer index from 0'), dropForms).min(1, dropForms)], dropForms).describe('How many layers to drop, or which (from 0).'),
-	metric: oneOf(layerMetrics).default(defaults.layers.metric),
-	positions: oneOf(positionChoices).default(defaults.layers.positions).describe('Positions that the divergence is taken at.'),
-	search: oneOf(layerSearches).default(defaults.layers.search),
+	metric: oneOf(layerMetrics).default(defaults.layers.metric).describe([
+		'What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block',
+		'influence over all or the last tokens (ShortGPT, arXiv 2403.03853); `angular`: the angle between its input and output (arXiv 2403.17887);',
+		'`perplexity`: the next-token loss without it.',
+	].join('\n')),
+	positions: oneOf(positionChoices).default(defaults.layers.positions).describe('Tokens of each text that the divergence is taken at: the `last`, which costs least, or `all`.'),
+	search: oneOf(layerSearches).default(defaults.layers.search)
+		.describe('`greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy by `kl`, with candidates that can\'t win given up early.'),
 });
 
 const widthForms = 'a whole number of neurons of at least 1, or a share above 0 and below 1';
 /** Which neurons of the FFNs are kept. */
 export const ffn = z.strictObject({
 	width: finite(widthForms).gt(0, widthForms).refine(width => width < 1 || Number.isSafeInteger(width), widthForms).describe('From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple.'),
-	strategy: oneOf(ffnStrategies).default(defaults.ffn.strategy),
+	strategy: oneOf(ffnStrategies).default(defaults.ffn.strategy).describe([
+		'Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts',
+		'(`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.',
+	].join('\n')),
 	multipleOf: whole(1).default(defaults.ffn.multipleOf).describe('The width must be a multiple of this, or the full width.'),
 	seed: whole(0).default(defaults.ffn.seed).describe("For 'random'."),
-	positions: oneOf(positionChoices).default(defaults.ffn.positions).describe("Positions that the divergence of 'auto' is taken at."),
+	positions: oneOf(positionChoices).default(defaults.ffn.positions).describe('Tokens of each text that the divergence is taken at.'),
 });
 
 /** The members of the plan's options that say what is done, and so belong into the plan. */
@@ -135,8 +146,8 @@ export const notedShape = {
 
 const planShape = {
 	...choiceShape,
-	threads: whole(1).optional().describe('Threads of the decoder. Without it: as many as the machine grants.'),
-	maxMemory: whole(1).optional().describe('Bytes of memory that the process may take for itself, mapped weights aside. Without it: no limit.'),
+	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
+	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows.'),
 };
 
 const outputShape = {

@@ -119,14 +119,14 @@ const stage = object({
 export const planSchema = z.strictObject({
 	schemaVersion: z.literal(planSchemaVersion),
 	generator: object({name: text('a name'), version: text('a version')}),
-	source,
-	data,
+	source: source.describe('The checkpoint that it is for.'),
+	data: data.describe('The texts that it was decided on.'),
 	options: object(notedShape).describe('What was asked for, every default filled in; paths without their folders.'),
-	vocabulary: vocabulary.nullable(),
-	layers: layers.nullable(),
-	ffn: ffn.nullable(),
+	vocabulary: vocabulary.nullable().describe('null when every token stays.'),
+	layers: layers.nullable().describe('null when every layer stays.'),
+	ffn: ffn.nullable().describe('null when every neuron stays.'),
 	stages: list(stage).min(1, 'at least the original').describe('Sizes and measurements, the original first.'),
-	warnings: list(z.string('a text')),
+	warnings: list(z.string('a text')).describe('Sentences about what a reader should know.'),
 }, 'an object').meta(named('Plan', 'What stays of a checkpoint and why: made by the search, carried out by `apply`. A JSON value without time stamps and paths, so that equal inputs give equal plans.'));
 
 export type LayerStep = NonNullable<Plan['layers']>['steps'][number];

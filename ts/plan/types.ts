@@ -14,7 +14,10 @@ export type PlanOptions = {
 	readonly evaluation?: SampleSource;
 	/** How the vocabulary is pruned. Without it: `{select: 'used'}` when there is a corpus, else not at all. */
 	readonly vocabulary?: false | {
-		/** Default: 'used'. */
+		/**
+		 * Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;
+		 * `coverage`: the most used that make up `coverage` of the texts' tokens. Bytes, special tokens and what merges pass through stay always. Default: 'used'.
+		 */
 		readonly select?: 'used' | 'min-count' | 'top' | 'coverage';
 		/** For 'min-count': occurrences that a token needs to stay. */
 		readonly minCount?: number;
@@ -29,31 +32,38 @@ export type PlanOptions = {
 	readonly layers?: false | {
 		/** How many layers to drop, or which (from 0). */
 		readonly drop: number | readonly number[];
-		/** Default: 'kl'. */
+		/**
+		 * What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block
+		 * influence over all or the last tokens (ShortGPT, arXiv 2403.03853); `angular`: the angle between its input and output (arXiv 2403.17887);
+		 * `perplexity`: the next-token loss without it. Default: 'kl'.
+		 */
 		readonly metric?: 'kl' | 'bi' | 'bi-last' | 'angular' | 'perplexity';
-		/** Positions that the divergence is taken at. Default: 'last'. */
+		/** Tokens of each text that the divergence is taken at: the `last`, which costs least, or `all`. Default: 'last'. */
 		readonly positions?: 'last' | 'all';
-		/** Default: 'greedy'. */
+		/** `greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy by `kl`, with candidates that can't win given up early. Default: 'greedy'. */
 		readonly search?: 'greedy' | 'one-shot' | 'racing';
 	};
 	/** Which neurons of the FFNs are kept. Default: false. */
 	readonly ffn?: false | {
 		/** From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple. */
 		readonly width: number;
-		/** Default: 'auto'. */
+		/**
+		 * Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts
+		 * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence. Default: 'auto'.
+		 */
 		readonly strategy?: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
 		/** The width must be a multiple of this, or the full width. Default: 64. */
 		readonly multipleOf?: number;
 		/** For 'random'. Default: 0. */
 		readonly seed?: number;
-		/** Positions that the divergence of 'auto' is taken at. Default: 'last'. */
+		/** Tokens of each text that the divergence is taken at. Default: 'last'. */
 		readonly positions?: 'last' | 'all';
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
-	/** Threads of the decoder. Without it: as many as the machine grants. */
+	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of memory that the process may take for itself, mapped weights aside. Without it: no limit. */
+	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
 	readonly maxMemory?: number;
 };
 
@@ -101,7 +111,10 @@ export type PruneOptions = {
 	readonly evaluation?: SampleSource;
 	/** How the vocabulary is pruned. Without it: `{select: 'used'}` when there is a corpus, else not at all. */
 	readonly vocabulary?: false | {
-		/** Default: 'used'. */
+		/**
+		 * Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;
+		 * `coverage`: the most used that make up `coverage` of the texts' tokens. Bytes, special tokens and what merges pass through stay always. Default: 'used'.
+		 */
 		readonly select?: 'used' | 'min-count' | 'top' | 'coverage';
 		/** For 'min-count': occurrences that a token needs to stay. */
 		readonly minCount?: number;
@@ -116,31 +129,38 @@ export type PruneOptions = {
 	readonly layers?: false | {
 		/** How many layers to drop, or which (from 0). */
 		readonly drop: number | readonly number[];
-		/** Default: 'kl'. */
+		/**
+		 * What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block
+		 * influence over all or the last tokens (ShortGPT, arXiv 2403.03853); `angular`: the angle between its input and output (arXiv 2403.17887);
+		 * `perplexity`: the next-token loss without it. Default: 'kl'.
+		 */
 		readonly metric?: 'kl' | 'bi' | 'bi-last' | 'angular' | 'perplexity';
-		/** Positions that the divergence is taken at. Default: 'last'. */
+		/** Tokens of each text that the divergence is taken at: the `last`, which costs least, or `all`. Default: 'last'. */
 		readonly positions?: 'last' | 'all';
-		/** Default: 'greedy'. */
+		/** `greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy by `kl`, with candidates that can't win given up early. Default: 'greedy'. */
 		readonly search?: 'greedy' | 'one-shot' | 'racing';
 	};
 	/** Which neurons of the FFNs are kept. Default: false. */
 	readonly ffn?: false | {
 		/** From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple. */
 		readonly width: number;
-		/** Default: 'auto'. */
+		/**
+		 * Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts
+		 * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence. Default: 'auto'.
+		 */
 		readonly strategy?: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
 		/** The width must be a multiple of this, or the full width. Default: 64. */
 		readonly multipleOf?: number;
 		/** For 'random'. Default: 0. */
 		readonly seed?: number;
-		/** Positions that the divergence of 'auto' is taken at. Default: 'last'. */
+		/** Tokens of each text that the divergence is taken at. Default: 'last'. */
 		readonly positions?: 'last' | 'all';
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
-	/** Threads of the decoder. Without it: as many as the machine grants. */
+	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of memory that the process may take for itself, mapped weights aside. Without it: no limit. */
+	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
@@ -160,9 +180,9 @@ export type ApplyOptions = {
 	readonly plan: string | Plan;
 	/** Texts that the output is verified on. Without it: a fixed sample of token ids. */
 	readonly calibration?: SampleSource;
-	/** Threads of the decoder. Without it: as many as the machine grants. */
+	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of memory that the process may take for itself, mapped weights aside. Without it: no limit. */
+	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
@@ -187,7 +207,9 @@ export type Plan = {
 		readonly name: string;
 		readonly version: string;
 	};
+	/** The checkpoint that it is for. */
 	readonly source: PlanSource;
+	/** The texts that it was decided on. */
 	readonly data: {
 		readonly corpus?: {
 			readonly files: number;
@@ -274,6 +296,10 @@ export type Plan = {
 		};
 		/** How the vocabulary is pruned. Without it: `{select: 'used'}` when there is a corpus, else not at all. */
 		readonly vocabulary?: false | {
+			/**
+			 * Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;
+			 * `coverage`: the most used that make up `coverage` of the texts' tokens. Bytes, special tokens and what merges pass through stay always.
+			 */
 			readonly select: 'used' | 'min-count' | 'top' | 'coverage';
 			/** For 'min-count': occurrences that a token needs to stay. */
 			readonly minCount?: number;
@@ -288,26 +314,37 @@ export type Plan = {
 		readonly layers: false | {
 			/** How many layers to drop, or which (from 0). */
 			readonly drop: number | readonly number[];
+			/**
+			 * What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block
+			 * influence over all or the last tokens (ShortGPT, arXiv 2403.03853); `angular`: the angle between its input and output (arXiv 2403.17887);
+			 * `perplexity`: the next-token loss without it.
+			 */
 			readonly metric: 'kl' | 'bi' | 'bi-last' | 'angular' | 'perplexity';
-			/** Positions that the divergence is taken at. */
+			/** Tokens of each text that the divergence is taken at: the `last`, which costs least, or `all`. */
 			readonly positions: 'last' | 'all';
+			/** `greedy`: score again after every dropped layer; `one-shot`: score once; `racing`: greedy by `kl`, with candidates that can't win given up early. */
 			readonly search: 'greedy' | 'one-shot' | 'racing';
 		};
 		/** Which neurons of the FFNs are kept. */
 		readonly ffn: false | {
 			/** From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple. */
 			readonly width: number;
+			/**
+			 * Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts
+			 * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.
+			 */
 			readonly strategy: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
 			/** The width must be a multiple of this, or the full width. */
 			readonly multipleOf: number;
 			/** For 'random'. */
 			readonly seed: number;
-			/** Positions that the divergence of 'auto' is taken at. */
+			/** Tokens of each text that the divergence is taken at. */
 			readonly positions: 'last' | 'all';
 		};
 		/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. */
 		readonly compute: 'auto' | 'f32' | 'bf16';
 	};
+	/** null when every token stays. */
 	readonly vocabulary: {
 		readonly before: number;
 		readonly after: number;
@@ -329,6 +366,7 @@ export type Plan = {
 		/** What the comparison of both tokenizers on the corpus found. */
 		readonly proof: Readonly<Record<string, number | string | boolean>>;
 	} | null;
+	/** null when every layer stays. */
 	readonly layers: {
 		readonly before: number;
 		readonly after: number;
@@ -365,6 +403,7 @@ export type Plan = {
 			readonly tokenLayersFull?: number;
 		}>;
 	} | null;
+	/** null when every neuron stays. */
 	readonly ffn: {
 		readonly before: number;
 		readonly after: number;
@@ -394,6 +433,7 @@ export type Plan = {
 	} | null;
 	/** Sizes and measurements, the original first. */
 	readonly stages: readonly Stage[];
+	/** Sentences about what a reader should know. */
 	readonly warnings: readonly string[];
 };
 
@@ -443,10 +483,12 @@ export type Stage = {
 /** What `prune` and `apply` give back: the plan that was carried out, what was written, how it was checked. */
 export type Report = {
 	readonly schemaVersion: 1;
+	/** What was decided, and the numbers that it was decided on. */
 	readonly plan: Plan;
 	readonly output: Output;
 	/** null when verification was switched off. */
 	readonly verification: Verification | null;
+	/** In the order in which they began. */
 	readonly timings: readonly Timing[];
 	/** Largest resident memory of the process, mapped weights included; 0 when unknown. */
 	readonly peakBytes: number;
@@ -461,6 +503,7 @@ export type Output = {
 	}>>;
 	/** All files together. */
 	readonly bytes: number;
+	/** Elements of all tensors; an embedding that is the LM head too counts once. */
 	readonly parameters: number;
 };
 
@@ -468,12 +511,13 @@ export type Output = {
 export type Verification = {
 	/** sqrt(sum of squared differences / sum of squared logits of the original). */
 	readonly relativeError: number;
+	/** Largest difference of two logits. */
 	readonly maxDifference: number;
 	/** Largest |logit| of the original. */
 	readonly maxLogit: number;
 	/** Positions compared. */
 	readonly positions: number;
-	/** Positions at which the largest logit is the same token. */
+	/** Those of them at which the largest logit is the same token's. */
 	readonly sameTop: number;
 	/** Largest relative error that is accepted. */
 	readonly tolerance: number;
