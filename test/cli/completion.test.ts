@@ -51,9 +51,11 @@ const offers: Readonly<Record<Shell, (script: string, words: readonly string[]) 
 		zpty -w shell 'PROMPT=; autoload -Uz compinit; compinit -D -u; source "$1"' 2> /dev/null
 		zpty -w shell 'source ${script}; stty -echo 2> /dev/null; TRAPEXIT() { :; }'
 		zpty -w shell 'compadd() { [[ \${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]] && { builtin compadd "$@"; return; }; local -a found; builtin compadd -A found "$@"; print -rl -- "<<"\${^found}">>"; }'
-		zpty -w shell 'bindkey "^I" complete-word; zstyle ":completion:*" verbose no; print READY'
+		zpty -w shell 'bindkey "^I" complete-word; zstyle ":completion:*" verbose no'
+		# In two parts, as what is typed is seen too; READY comes when the line editor listens.
+		zpty -w shell "zle-line-init() { print -r RE''ADY; }; zle -N zle-line-init"
 		zpty -r -m shell ignored '*READY*'
-		zpty -w -n shell '${words.join(' ')}'$'\\t'$'\\C-u''print DONE'$'\\n'
+		zpty -w -n shell '${words.join(' ')}'$'\\t'$'\\C-u'"print DO''NE"$'\\n'
 		zpty -r -m shell answer '*DONE*'
 		print -r -- $answer`], {encoding: 'utf8', cwd: folder, timeout: 20_000, env: {...process.env, HOME: folder}}))
 		.flatMap(line => [...line.matchAll(/<<(.*?)>>/g)].map(match => match[1]!)),
