@@ -2,6 +2,8 @@
 
 /** What `apply` takes. */
 export type ApplyOptions = {
+    /** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+    readonly $schema?: string;
     /** Folder of the checkpoint. */
     readonly model: string;
     /** The plan, or the path of its JSON file. */
@@ -539,6 +541,8 @@ export type Plan = {
 
 /** What `plan` takes. */
 export type PlanOptions = {
+    /** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+    readonly $schema?: string;
     /** Folder of the checkpoint. */
     readonly model: string;
     /** Texts that the vocabulary is counted on. Calibration texts are always counted too. */
@@ -641,6 +645,8 @@ export type ProgressPhase = 'count' | 'prove' | 'layers' | 'neurons' | 'evaluate
 
 /** What `prune` takes. */
 export type PruneOptions = {
+    /** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+    readonly $schema?: string;
     /** Folder of the checkpoint. */
     readonly model: string;
     /** Texts that the vocabulary is counted on. Calibration texts are always counted too. */

@@ -1,8 +1,11 @@
+import {mkdtemp, rm, truncate, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {klDivergence, neuronScores, openCheckpoint, sliceColumns, sliceRows, topK} from '../../ts/index.js';
 import {readHeader} from '../../ts/checkpoint/safetensors.js';
 import {mapFile} from '../../ts/native/jobs.js';
+import {loadNative} from '../../ts/native/load.js';
 import {packageRoot} from '../../ts/native/root.js';
 import {readReference} from '../native/reference.js';
 
@@ -228,6 +231,27 @@ test('a checkpoint that is closed gives no more tensors, and its memory reads th
 	t.throws(() => checkpoint.tensor('model.embed_tokens.weight'), {code: 'ERR_BAD_ARGUMENT', message: 'checkpoint: expected one that is open, got "one that was closed"'});
 	checkpoint.close();
 	await checkpoint[Symbol.asyncDispose]();
+});
+
+test('closing a checkpoint gives its memory back at once, though its data is still held', async t => {
+	const dir = await mkdtemp(join(tmpdir(), 'flab-close-'));
+	t.teardown(async () => rm(dir, {recursive: true}));
+	const bytes = 96 << 20;
+	const header = Buffer.from(JSON.stringify({big: {dtype: 'U8', shape: [bytes], data_offsets: [0, bytes]}}).padEnd(120));
+	await writeFile(join(dir, 'model.safetensors'), Buffer.concat([Buffer.from(BigUint64Array.of(120n).buffer), header]));
+	await truncate(join(dir, 'model.safetensors'), 128 + bytes);
+	await writeFile(join(dir, 'config.json'), '{}');
+	const checkpoint = await openCheckpoint(dir);
+	const data = checkpoint.tensor('big').data as Uint8Array;
+	for (let place = 0; place < bytes; place += 4096) {
+		data[place] = 1;
+	}
+
+	const before = loadNative().resources().residentBytes;
+	checkpoint.close();
+	const given = before - loadNative().resources().residentBytes;
+	t.true(given > bytes / 2, `${given} bytes were given back`);
+	t.is(data[0], 0);
 });
 
 test('`using` is at home here: a tensor whose block ends gives its whole pages back', async t => {

@@ -144,7 +144,12 @@ export const notedShape = {
 	evaluation: notedTexts(evaluationLimits).optional().describe(choiceShape.evaluation.description!),
 };
 
+const recipeShape = {
+	$schema: text('the address of a JSON schema').optional().describe('In a file with options: the address of its JSON schema, for editors. It has no effect.'),
+};
+
 const planShape = {
+	...recipeShape,
 	...choiceShape,
 	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
 	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows.'),
@@ -176,6 +181,7 @@ export const pruneOptionsSchema = z.strictObject({...planShape, ...outputShape},
 
 /** Schema of `ApplyOptions`. */
 export const applyOptionsSchema = z.strictObject({
+	...recipeShape,
 	model: choiceShape.model,
 	plan: z.union([text('a plan or the path of a plan file'), z.custom<Plan>(value => typeof value === 'object' && value !== null, 'a plan or the path of a plan file').meta({type: 'object', tsType: 'Plan'})], 'a plan or the path of a plan file').describe('The plan, or the path of its JSON file.'),
 	calibration: choiceShape.calibration.describe('Texts that the output is verified on. Without it: a fixed sample of token ids.'),

@@ -4,6 +4,8 @@ import type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './texts.js
 
 /** What `plan` takes. */
 export type PlanOptions = {
+	/** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+	readonly $schema?: string;
 	/** Folder of the checkpoint. */
 	readonly model: string;
 	/** Texts that the vocabulary is counted on. Calibration texts are always counted too. */
@@ -101,6 +103,8 @@ export type SampleSource = string | readonly string[] | AsyncIterable<TextItem> 
 
 /** What `prune` takes. */
 export type PruneOptions = {
+	/** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+	readonly $schema?: string;
 	/** Folder of the checkpoint. */
 	readonly model: string;
 	/** Texts that the vocabulary is counted on. Calibration texts are always counted too. */
@@ -174,6 +178,8 @@ export type PruneOptions = {
 
 /** What `apply` takes. */
 export type ApplyOptions = {
+	/** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+	readonly $schema?: string;
 	/** Folder of the checkpoint. */
 	readonly model: string;
 	/** The plan, or the path of its JSON file. */
