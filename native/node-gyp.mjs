@@ -1,8 +1,22 @@
 #!/usr/bin/env node
-// Stands in for node-gyp under prebuildify (--node-gyp): the same build as everywhere, without node-gyp's downloads.
+// Stands in for node-gyp under prebuildify (see prebuilds.mjs): the same build as everywhere, without node-gyp's downloads.
+// prebuildify moves what it finds in build/Release of the folder that this runs in.
 import {spawnSync} from 'node:child_process';
+import {cpSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {build} from './cross.mjs';
 
-const result = spawnSync(process.execPath, [join(dirname(fileURLToPath(import.meta.url)), 'install.mjs'), '--build'], {stdio: 'inherit'});
-process.exit(result.status ?? 1);
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+if (process.env.PREBUILD_ARCH === process.arch) {
+	const {status} = spawnSync(process.execPath, [join(root, 'native', 'install.mjs'), '--build'], {stdio: 'inherit'});
+	if (status !== 0) {
+		process.exit(status ?? 1);
+	}
+
+	// A copy: the binary that a checkout runs with stays where it is.
+	cpSync(join(root, 'build', 'Release'), join('build', 'Release'), {recursive: true});
+} else {
+	build('flab_addon');
+}

@@ -1,16 +1,17 @@
 // Builds the core's tests and runs them once with each instruction set that this processor has.
 //
-//   node native/test.mjs [part of a title]
+//   node native/test.mjs [part of a title ...] [-part of a title to leave out ...]
 
 import {spawnSync} from 'node:child_process';
 import {availableParallelism} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {exportsDataOnly, instructionSets} from './instruction-sets.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tree = join(root, 'build', 'cmake-tests');
 const tests = join(tree, 'tests', 'flab_core_tests');
-const instructionSets = process.arch === 'x64' ? ['generic', 'avx2', 'avx512', 'avx512bf16'] : ['generic'];
+const here = instructionSets[process.arch] ?? ['generic'];
 const unavailable = 77; // exit status, see native/base/testing.cc
 
 // An outer make's job server must not reach the inner one; an instruction set chosen outside must not reach the tests.
@@ -23,24 +24,6 @@ const build = args => {
 		console.error(`native/test.mjs: cmake ${args.join(' ')}: ${error?.message ?? `ended with ${status}`}`);
 		process.exit(1);
 	}
-};
-
-// A function compiled for an instruction set that anyone else can call (an initialiser, a function of the standard
-// library that the linker took from here) would end a processor without that instruction set: data only.
-const exportsDataOnly = cpu => {
-	const object = join(tree, 'CMakeFiles', 'flab_core.dir', 'native', 'cpu', `${cpu}.cc.o`);
-	const {status, stdout} = spawnSync('nm', ['--defined-only', '--extern-only', '--demangle', object], {encoding: 'utf8'});
-	if (status !== 0) {
-		console.log(`skipped: whether native/cpu/${cpu}.cc exports functions, which nm could not tell`);
-		return true;
-	}
-
-	const functions = stdout.split('\n').filter(line => / [TtWwiu] /.test(line));
-	if (functions.length > 0) {
-		console.error(`native/cpu/${cpu}.cc: expected to export data only, got\n${functions.join('\n')}`);
-	}
-
-	return functions.length === 0;
 };
 
 const passes = cpu => {
@@ -59,4 +42,4 @@ const passes = cpu => {
 
 build(['-S', root, '-B', tree, '-DFLAB_TESTS=ON', '-DFLAB_ADDON=OFF', '-DCMAKE_BUILD_TYPE=Release']);
 build(['--build', tree, '--config', 'Release', '-j', String(availableParallelism())]);
-process.exitCode = [...instructionSets.map(exportsDataOnly), ...instructionSets.map(passes)].every(Boolean) ? 0 : 1;
+process.exitCode = [...here.map(cpu => exportsDataOnly(cpu, tree)), ...here.map(passes)].every(Boolean) ? 0 : 1;

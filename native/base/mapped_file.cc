@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -39,10 +40,11 @@ std::shared_ptr<MappedFile> MappedFile::Open(const std::string& path) {
 
 void MappedFile::Release(const std::byte* begin, int64_t bytes) const {
   if (writable_ || bytes <= 0) return;
-  // Whole pages around the bytes: neighbours that are still needed are read again.
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page, end = reinterpret_cast<uintptr_t>(begin) + bytes;
-  madvise(reinterpret_cast<void*>(first), (end - first + page - 1) / page * page, MADV_DONTNEED);
+  // The kernel maps up to 64 KiB around a page that is touched: those go too, and neighbours that are still needed are read again.
+  constexpr uintptr_t kAround = 64 << 10;
+  const auto data = reinterpret_cast<uintptr_t>(data_), from = reinterpret_cast<uintptr_t>(begin);
+  const uintptr_t first = std::max(data, from / kAround * kAround), end = std::min<uintptr_t>(data + bytes_, (from + bytes + kAround - 1) / kAround * kAround);
+  madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 void MappedFile::Discard(int64_t begin, int64_t end) const {

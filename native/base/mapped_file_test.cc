@@ -124,6 +124,23 @@ TEST("a buffer that no memory holds is refused with ERR_MEMORY") {
   EXPECT(testing::CodeOf([] { Buffer<std::byte> buffer(int64_t{1} << 60); }) == "ERR_MEMORY");
 }
 
+TEST("small parts that were read and released leave nothing around them") {
+  const TemporaryFile file("");
+  // In small pieces: a file that is written at once may be cached, and mapped, in pages of 2 MiB.
+  std::ofstream stream(file.path, std::ios::binary);
+  for (int64_t i = 0; i < 16 << 10; ++i) stream << std::string(4096, 'x') << std::flush;
+  // The file ends within 64 KiB.
+  stream << std::string(5000, 'x') << std::flush;
+  const auto mapped = MappedFile::Open(file.path);
+  const int64_t before = ResidentBytes();
+  int64_t sum = 0;
+  for (int64_t i = 0; i < mapped->bytes(); i += 40 << 10) {
+    sum += static_cast<int64_t>(mapped->data()[i]);
+    mapped->Release(mapped->data() + i, 1);
+  }
+  EXPECT(sum > 0 && ResidentBytes() - before < 8 << 20, ResidentBytes() - before);
+}
+
 TEST("a file that was read and released no longer counts as resident") {
   const TemporaryFile file("");
   constexpr int64_t kBytes = 64 << 20;

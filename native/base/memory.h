@@ -8,6 +8,9 @@ namespace flab {
 // Bytes of this process that are resident now, those of mapped files included.
 int64_t ResidentBytes();
 
+// Gives memory that was freed, but is kept for later, back to the system where the allocator can.
+void ReturnFreeMemory();
+
 // Operations that the calling thread starts from now on keep the process below `bytes` of resident memory; 0 lifts the
 // limit. Other threads' operations are not concerned.
 void LimitMemory(int64_t bytes);

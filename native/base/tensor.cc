@@ -23,6 +23,7 @@ void Release(const Tensor& tensor, int64_t first_row, int64_t rows) {
 std::vector<float> ToFloats(const Tensor& tensor) {
   std::vector<float> values(tensor.rows * tensor.columns);
   Widen(tensor, 0, tensor.rows * tensor.columns, values.data());
+  Release(tensor);
   return values;
 }
 

@@ -1,5 +1,5 @@
-// Runs every test, or those whose title contains the first argument. The exit status is 1 after a failure, and 77
-// where the instruction set that FLAB_CPU names is not available here.
+// Runs every test, or those whose title contains one of the arguments; not those that contain an argument after a "-".
+// The exit status is 1 after a failure, and 77 where the instruction set that FLAB_CPU names is not available here.
 
 #include "base/testing.h"
 
@@ -56,11 +56,24 @@ void Skip(const std::string& reason) {
   std::printf("skipped: %s\n", reason.c_str());
 }
 
-static int RunAll(const std::string& wanted) {
+static bool IsWanted(const std::string& title, const std::vector<std::string>& words) {
+  bool wanted = true, named = false;
+  for (const std::string& word : words) {
+    if (word.starts_with('-')) {
+      if (title.find(word.substr(1)) != std::string::npos) return false;
+    } else {
+      wanted = false;
+      named |= title.find(word) != std::string::npos;
+    }
+  }
+  return wanted || named;
+}
+
+static int RunAll(const std::vector<std::string>& words) {
   using Clock = std::chrono::steady_clock;
   int passed = 0, failed = 0;
   for (const Test& test : Tests()) {
-    if (std::string(test.title).find(wanted) == std::string::npos) continue;
+    if (!IsWanted(test.title, words)) continue;
     const auto start = Clock::now();
     const bool passes = Passes(test);
     const auto duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
@@ -82,5 +95,5 @@ int main(int count, char** arguments) {
     std::printf("skipped: %s\n", error.what());
     return flab::testing::kUnavailable;
   }
-  return flab::testing::RunAll(count > 1 ? arguments[1] : "");
+  return flab::testing::RunAll({arguments + 1, arguments + count});
 }

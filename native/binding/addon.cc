@@ -80,6 +80,11 @@ Napi::Value Resources(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value ReturnFreeMemoryNow(const Napi::CallbackInfo& info) {
+  ReturnFreeMemory();
+  return info.Env().Undefined();
+}
+
 Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
   const Napi::Object input = Input(info);
   auto model = ReadModel(input.Get("model"));
@@ -442,6 +447,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("limitThreads", Guarded<LimitThreads>);
   define("limitMemory", Guarded<LimitMemoryBytes>);
   define("resources", Guarded<Resources>);
+  define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
   define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);

@@ -159,7 +159,7 @@ Rows Structured(uint32_t seed) {
 }
 
 TEST("divergences above 1e-7 are good to 1e-5 in every regime, wherever tiles end") {
-  for (uint32_t seed = 0; seed < 600; ++seed) {
+  for (uint32_t seed = 0; seed < 1000; ++seed) {
     const Rows rows = Structured(seed);
     const double expected = Reference(rows);
     for (const int64_t tile : {100, 1024, 2048}) {
@@ -241,6 +241,104 @@ TEST("rows of tensors in any dtype diverge as their values do") {
       const auto part = [&](const std::vector<float>& all) { return std::vector<float>(all.begin() + row * kColumns, all.begin() + (row + 1) * kColumns); };
       const double expected = Reference({part(all_p), part(all_q)}), got = RowDivergence(ActiveKernels(), p, q, row);
       EXPECT(Agrees(got, expected), got, ", expected ", expected);
+    }
+  }
+}
+
+// The bytes of `values` rounded to a dtype, from an odd address on; `values` become what was rounded to.
+std::vector<std::byte> Rounded(Dtype dtype, std::vector<float>& values) {
+  std::vector<std::byte> bytes(1 + values.size() * ItemBytes(dtype));
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, &values[i], 4);
+    // Halves of normal size, truncated: any half is as good as the nearest here.
+    const uint16_t f16 = static_cast<uint16_t>((bits >> 16 & 0x8000) | (((bits & 0x7fffffff) >> 13) - (112 << 10)));
+    const uint16_t half = dtype == Dtype::kBF16 ? ToBF16(values[i]) : std::fabs(values[i]) < 1e-4 ? 0 : f16;
+    std::memcpy(&bytes[1 + i * ItemBytes(dtype)], dtype == Dtype::kF32 ? static_cast<const void*>(&values[i]) : &half, ItemBytes(dtype));
+    if (dtype != Dtype::kF32) values[i] = dtype == Dtype::kBF16 ? FromBF16(half) : FromF16(half);
+  }
+  return bytes;
+}
+
+TEST("rows of two dtypes diverge as their values do") {
+  Random random(11);
+  constexpr Dtype kDtypes[] = {Dtype::kF32, Dtype::kBF16, Dtype::kF16};
+  for (const Dtype of_p : kDtypes) {
+    for (const Dtype of_q : kDtypes) {
+      Rows rows = Near(random, 9001, 0.2, 0.4);
+      const auto p = Rounded(of_p, rows.l), q = Rounded(of_q, rows.s);
+      const double expected = Reference(rows);
+      const double got = RowDivergence(ActiveKernels(), {p.data() + 1, of_p, 1, rows.size(), nullptr, "p"}, {q.data() + 1, of_q, 1, rows.size(), nullptr, "q"}, 0);
+      EXPECT(Agrees(got, expected), got, ", expected ", expected);
+    }
+  }
+}
+
+TEST("a tile of halves has the sums of its values, to the bit, whatever halves they are") {
+  for (const Dtype dtype : {Dtype::kF16, Dtype::kBF16}) {
+    for (int64_t first = 0; first < 1 << 16; first += 61) {
+      // Every half once as a logit of each side, next to one of the same size.
+      const int64_t count = std::min<int64_t>(61, (1 << 16) - first);
+      Rows rows{std::vector<float>(count), std::vector<float>(count)};
+      std::vector<std::byte> p(1 + 2 * count), q(1 + 2 * count);
+      bool finite = true;
+      for (int64_t i = 0; i < count; ++i) {
+        const uint16_t l = static_cast<uint16_t>(first + i), s = static_cast<uint16_t>(first + count - 1 - i);
+        std::memcpy(&p[1 + 2 * i], &l, 2);
+        std::memcpy(&q[1 + 2 * i], &s, 2);
+        rows.l[i] = dtype == Dtype::kF16 ? FromF16(l) : FromBF16(l);
+        rows.s[i] = dtype == Dtype::kF16 ? FromF16(s) : FromBF16(s);
+        finite = finite && std::isfinite(rows.l[i]);
+      }
+      DivergenceSums sums;
+      ActiveKernels().divergence_tile(dtype, p.data() + 1, q.data() + 1, count, sums);
+      const DivergenceSums expected = SumTiles(rows, {count});
+      if (!finite) {
+        EXPECT(!std::isfinite(sums.d), "from half ", first);
+      } else if (std::isfinite(expected.d)) {  // differences may overflow
+        EXPECT(sums.max == expected.max && sums.guess == expected.guess && sums.w == expected.w && sums.d == expected.d && sums.g == expected.g,
+               "from half ", first, ": d ", sums.d, ", expected ", expected.d);
+      }
+    }
+  }
+}
+
+TEST("a peak of all the weight that moves by itself leaves the digits of the rest") {
+  Random random(13);
+  for (const double moves : {-4., -1.9, -0.5, 0.5, 1., 1.9, 4.}) {
+    for (const double noise : {0.01, 1.}) {
+      Rows rows = Near(random, 3000, noise, 20, 20);
+      rows.s[1000] += static_cast<float>(moves);
+      const double expected = Reference(rows);
+      for (const int64_t tile : {100, 1024, 3000}) {
+        const double got = Tiled(rows, Even(3000, tile));
+        EXPECT(testing::Near(got, expected, 5e-6 * expected), "moves ", moves, ", noise ", noise, ", tiles of ", tile, ": ", got, ", expected ", expected,
+               ", off by ", got / expected - 1);
+      }
+    }
+  }
+}
+
+TEST("first logits that are unlike all others mislead nobody") {
+  Random random(12);
+  for (const int64_t odd : {1, 100, 128, 700}) {
+    for (const double height : {-200., -30., 5., 12., 40.}) {
+      for (const double shift : {-70., -3., 0.1, 20.}) {
+        for (const double noise : {1e-3, 0.3}) {
+          Rows rows = Near(random, 6000, noise, 0.2);
+          for (int64_t i = 0; i < odd; ++i) {
+            rows.l[i] += static_cast<float>(height);
+            rows.s[i] += static_cast<float>(height + shift);
+          }
+          const double expected = Reference(rows);
+          for (const int64_t tile : {100, 1024, 4096, 6000}) {
+            const DivergenceSums sums = SumTiles(rows, Even(6000, tile));
+            const double got = Divergence(sums);
+            EXPECT(sums.far || testing::Near(got, expected, 5e-6 * expected + 1e-14), odd, " logits higher by ", height, ", shifted by ", shift, ", noise ", noise,
+                   ", tiles of ", tile, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
+          }
+        }
+      }
     }
   }
 }

@@ -10,6 +10,9 @@
 namespace flab {
 namespace {
 
+// Of one text in a task of attention: a task must end soon when it is cancelled.
+constexpr int64_t kQueriesATask = 2048;
+
 // Reused from call to call by each thread.
 struct Scratch {
   PackedRows inputs, activations;
@@ -183,13 +186,26 @@ void Decoder::RotateRow(const PackedLayer& layer, int64_t position, int64_t firs
 
 void Decoder::Attention(int64_t index, const Batch& batch, bool last_only) {
   const ModelSpec& spec = model_.spec;
-  const int64_t group = spec.query_heads / spec.kv_heads, pairs = batch.texts() * spec.kv_heads;
+  // A long text is several: tokens after the last query do not matter to a task.
+  struct Queries {
+    int64_t text, first, end;
+  };
+  std::vector<Queries> queries;
+  for (int64_t text = 0; text < batch.texts(); ++text) {
+    const int64_t length = batch.offsets[text + 1] - batch.offsets[text];
+    for (int64_t end = length, first; end > 0; end = last_only ? 0 : first) {
+      first = last_only ? end - 1 : std::max<int64_t>(0, end - kQueriesATask);
+      queries.push_back({text, first, end});
+    }
+  }
+  const int64_t group = spec.query_heads / spec.kv_heads, pairs = static_cast<int64_t>(queries.size()) * spec.kv_heads;
   // Where texts are few, heads that share keys go to several threads, each of which packs the keys again.
   const int64_t wanted = 3 * ThreadPool::Process().threads(), parts = std::clamp<int64_t>((wanted + pairs - 1) / pairs, 1, group);
   job_.Parallel(pairs * parts, [&](int64_t task) {
-    const int64_t part = task % parts, head = task / parts % spec.kv_heads, text = task / parts / spec.kv_heads;
+    const int64_t part = task % parts, head = task / parts % spec.kv_heads;
+    const auto [text, first_query, end_query] = queries[task / parts / spec.kv_heads];
     const int64_t first_head = head * group + group * part / parts, end_head = head * group + group * (part + 1) / parts;
-    const int64_t first = batch.offsets[text], length = batch.offsets[text + 1] - first;
+    const int64_t first = batch.offsets[text];
     const float* row = qkv_.data() + first * qkv_width_;
     Attend(model_.format,
            {.query = row + first_head * spec.head_width,
@@ -199,12 +215,12 @@ void Decoder::Attention(int64_t index, const Batch& batch, bool last_only) {
             .query_stride = qkv_width_,
             .kv_stride = qkv_width_,
             .out_stride = spec.query_width(),
-            .tokens = length,
+            .tokens = end_query,
             .head_width = spec.head_width,
             .query_heads = end_head - first_head,
             .window = spec.windows[index],
             .scale = 1 / std::sqrt(static_cast<float>(spec.head_width)),
-            .first_query = last_only ? length - 1 : 0},
+            .first_query = first_query},
            scratch.attention);
   });
 }

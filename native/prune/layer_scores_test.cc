@@ -10,7 +10,7 @@
 #include "model/decoder.h"
 #include "prune/measure.h"
 #include "prune/neuron_scores.h"
-#include "prune/testing_model.h"
+#include "model/testing_model.h"
 
 namespace flab {
 namespace {

@@ -11,7 +11,7 @@
 #include "model/decoder.h"
 #include "prune/layer_scores.h"
 #include "prune/measure.h"
-#include "prune/testing_model.h"
+#include "model/testing_model.h"
 #include "prune/walk_store.h"
 
 namespace flab {

@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
-import {readTexts, sourceBytes, type Text, type TextSource} from '../../ts/calibration/texts.js';
+import {readTexts, sourceFiles, sumOf, type Text, type TextSource} from '../../ts/calibration/texts.js';
 
 const root = fileURLToPath(import.meta.url).split(/[/\\](?:build[/\\]tests[/\\])?test[/\\]calibration[/\\]/)[0]!;
 
@@ -180,8 +180,8 @@ test('bytes read grow to the bytes of all sources', async t => {
 	await inFolder(files, async folder => {
 		const source = {paths: Object.keys(files).map(name => join(folder, name))};
 		const bytes = (await all(source)).map(({bytesRead}) => bytesRead!);
-		t.is(await sourceBytes(source), Object.values(files).reduce((sum, content) => sum + content.length, 0));
-		t.is(bytes.at(-1), await sourceBytes(source));
+		t.is(sumOf(await sourceFiles(source)), Object.values(files).reduce((sum, content) => sum + content.length, 0));
+		t.is(bytes.at(-1), sumOf(await sourceFiles(source)));
 		t.deepEqual(bytes, [...bytes].sort((a, b) => a - b));
 		t.is(bytes[1], files['a.jsonl'].length);
 	});

@@ -52,7 +52,7 @@ test('the first failure ends it, also when a later batch failed before', async t
 test('cancelling does not wait for the batch that runs', async t => {
 	const controller = new AbortController();
 	const begin = performance.now();
-	const job = inBatches(streamOf(['a']), async () => setTimeout(5000, undefined, {ref: false}), () => undefined, controller.signal);
+	const job = inBatches(streamOf(['a']), async () => setTimeout(5000, undefined, {ref: false}), () => undefined, {signal: controller.signal});
 	await setTimeout(5);
 	controller.abort();
 	await t.throwsAsync(job, {code: 'ERR_ABORTED'});

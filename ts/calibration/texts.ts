@@ -7,7 +7,7 @@ import {readGiven} from './given.js';
 import {readJsonArray, readJsonLines} from './jsonl.js';
 import {readParquet} from './parquet.js';
 import {readPlainText} from './plain.js';
-import type {ReadRecords} from './records.js';
+import type {FileRecord, ReadRecords} from './records.js';
 import {walkFolder} from './walk.js';
 
 /** One text of a corpus. */
@@ -16,7 +16,7 @@ export type Text = {
 	readonly file: string;
 	/** Line (JSONL, CSV) or row (Parquet, JSON array) from 1; 1 for a whole file. */
 	readonly record: number;
-	/** Bytes of all sources read so far; compare with `sourceBytes`. */
+	/** Bytes of all sources read so far; compare with `sumOf` of its files. */
 	readonly bytesRead?: number;
 };
 
@@ -41,29 +41,72 @@ export type TextSource = {
  *
  * @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` naming file and record for one that can't be used.
  */
-export async function * readTexts(source: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
-	if (source.texts !== undefined) {
-		yield * readGiven(source.texts, {signal});
+export async function * readTexts(source: TextSource, control: Control = {}): AsyncGenerator<Text> {
+	yield * readFiles(await sourceFiles(source), source, control);
+}
+
+/** The texts of a source whose files are known (see `sourceFiles`). */
+export async function * readFiles(files: readonly SourceFile[], {fields, format, texts}: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+	if (texts !== undefined) {
+		yield * readGiven(texts, {signal});
 		return;
 	}
 
 	let bytesBefore = 0;
-	for (const {file, bytes, inFolder} of await sourceFiles(source)) {
+	const open = ({file, bytes, inFolder}: SourceFile): AsyncGenerator<FileRecord> => readerOf(file, format)({file, bytes, fields, skipBinary: inFolder});
+	for await (const {file, records} of startedAhead(files, open)) {
 		throwIfAborted(signal);
-		for await (const {text, record, bytesRead} of readerOf(file, source.format)({file, bytes, fields: source.fields, skipBinary: inFolder})) {
+		for await (const {text, record, bytesRead} of records) {
 			throwIfAborted(signal);
 			if (text !== '') {
-				yield {text, file, record, bytesRead: bytesBefore + bytesRead};
+				yield {text, file: file.file, record, bytesRead: bytesBefore + bytesRead};
 			}
 		}
 
-		bytesBefore += bytes;
+		bytesBefore += file.bytes;
 	}
 }
 
-/** Bytes of all files of a source, for progress. @throws `ERR_READ` for a missing path. */
-export const sourceBytes = async (source: TextSource): Promise<number> =>
-	(await sourceFiles(source)).reduce((sum, {bytes}) => sum + bytes, 0);
+/** Files that are begun before it is their turn, and bytes that they may have together. */
+const filesAhead = 16;
+const bytesAhead = 1 << 23;
+
+type Started = {readonly file: SourceFile; readonly records: AsyncGenerator<FileRecord>; readonly first: Promise<IteratorResult<FileRecord>>};
+
+// Small files take longer to open than to read: the first records of the next ones are asked for ahead.
+async function * startedAhead(files: readonly SourceFile[], open: (file: SourceFile) => AsyncGenerator<FileRecord>): AsyncGenerator<{readonly file: SourceFile; readonly records: AsyncIterable<FileRecord>}> {
+	const started: Started[] = [];
+	let next = 0;
+	try {
+		while (next < files.length || started.length > 0) {
+			while (next < files.length && (started.length === 0 || (started.length < filesAhead && sumOf([...started.map(({file}) => file), files[next]!]) <= bytesAhead))) {
+				const file = files[next++]!;
+				const records = open(file);
+				const first = records.next();
+				// It may fail before it is its turn, or never have one.
+				first.catch(() => undefined);
+				started.push({file, records, first});
+			}
+
+			const {file, records, first} = started[0]!;
+			yield {file, records: resumed(records, first)};
+			started.shift();
+		}
+	} finally {
+		await Promise.all(started.map(async ({records}) => records.return(undefined)));
+	}
+}
+
+async function * resumed(records: AsyncGenerator<FileRecord>, first: Promise<IteratorResult<FileRecord>>): AsyncGenerator<FileRecord> {
+	const {done, value} = await first;
+	if (!done) {
+		yield value;
+		yield * records;
+	}
+}
+
+/** Bytes of files together. */
+export const sumOf = (files: readonly SourceFile[]): number => files.reduce((sum, {bytes}) => sum + bytes, 0);
 
 /** A file to read. */
 export type SourceFile = {readonly file: string; readonly bytes: number; readonly inFolder: boolean};
@@ -93,8 +136,8 @@ export const sourceFiles = async ({paths, extensions, texts}: TextSource): Promi
 			});
 		}
 
-		for (const file of found) {
-			files.push({file, bytes: (await statOf(file)).bytes, inFolder: true});
+		for (let begin = 0; begin < found.length; begin += filesAhead) {
+			files.push(...await Promise.all(found.slice(begin, begin + filesAhead).map(async file => ({file, bytes: (await statOf(file)).bytes, inFolder: true}))));
 		}
 	}
 

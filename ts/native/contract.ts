@@ -275,12 +275,14 @@ export type Native = {
 	/** Threads that each job started from now on (by this JavaScript thread) works on, at most; 0 lifts the limit. Jobs keep the limit that they started with. */
 	limitThreads(threads: number): void;
 	/**
-	 * Memory of the process's own, mapped weights aside, that jobs started from now on (by this JavaScript thread) keep it below, in bytes; 0 lifts
+	 * Resident memory of the process that jobs started from now on (by this JavaScript thread) keep it below, in bytes; 0 lifts
 	 * the limit. Jobs keep the limit that they started with; one that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
 	 */
 	limitMemory(bytes: number): void;
 	/** What this process may use, and by whose word. */
 	resources(): Resources;
+	/** Gives memory that was freed, but is kept for later, back to the system. */
+	returnFreeMemory(): void;
 	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
 	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): number;
 

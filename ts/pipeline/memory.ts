@@ -23,6 +23,22 @@ const reserve = 144 * mebibyte;
 // The verification reads the written tokenizer beside the original's.
 const reserveToCompare = 64 * mebibyte;
 
+// Pieces of a corpus, two tokenizers, and the heaps of the threads that cut; measured with up to half a gigabyte of source code.
+const reserveToCount = 480 * mebibyte;
+// The library's vocabularies and merges, of both tokenizers, in bytes of a tokenizer.json.
+const tokenizerGrowth = 32;
+
+/**
+ * Refuses a limit of memory before a corpus is counted, if the counting would not fit.
+ *
+ * @throws ERR_MEMORY with the smallest limit that works
+ */
+export const checkMemoryToCount = (maxMemory: number | undefined, tokenizerBytes: number): void => {
+	if (maxMemory !== undefined) {
+		requireMemory(maxMemory, reserveToCount + tokenizerGrowth * tokenizerBytes, 'this tokenizer and corpus', 'Pass a larger maxMemory (--max-memory), or make the plan without a limit and carry it out (flab-pruner apply) with it.');
+	}
+};
+
 /**
  * Refuses a limit of memory before anything long is done, if a later part of the run would not fit.
  *
@@ -33,11 +49,16 @@ export const checkMemory = (source: Source, maxMemory: number | undefined, deman
 		return;
 	}
 
-	const needed = process.memoryUsage.rss() + reserve + (demands.compares ? reserveToCompare : 0) + leastMemory(source, demands);
+	// What counting a corpus left behind is not held against what comes.
+	source.native.returnFreeMemory();
+	const needed = reserve + (demands.compares ? reserveToCompare : 0) + leastMemory(source, demands);
+	requireMemory(maxMemory, needed, 'this model and these texts', 'Pass a larger maxMemory (--max-memory), or use shorter calibration texts (--max-tokens).');
+};
+
+const requireMemory = (maxMemory: number, more: number, what: string, hint: string): void => {
+	const needed = process.memoryUsage.rss() + more;
 	if (needed > maxMemory) {
-		throw new FlabError('ERR_MEMORY', `maxMemory: expected at least ${Math.ceil(needed / step + 1) * step / mebibyte} MiB for this model and these texts, got ${Math.floor(maxMemory / mebibyte)} MiB`, {
-			hint: 'Pass a larger maxMemory (--max-memory), or use shorter calibration texts (--max-tokens).',
-		});
+		throw new FlabError('ERR_MEMORY', `maxMemory: expected at least ${Math.ceil(needed / step + 1) * step / mebibyte} MiB for ${what}, got ${Math.floor(maxMemory / mebibyte)} MiB`, {hint});
 	}
 };
 

@@ -54,7 +54,7 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	const tokenizer = options.vocabulary || options.calibration || options.evaluation ? await readTokenizer(source.checkpoint.dir) : undefined;
 
 	const chosen = vocabularyOptions
-		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, vocabularyOptions, corpusSources(options), control))
+		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads, maxMemory: options.maxMemory}, corpusSources(options), control))
 		: undefined;
 	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, control);
 
@@ -128,7 +128,7 @@ const readSamples = async (source: Source, files: TokenizerFiles | undefined, ch
 	}
 
 	const original = originalReader(files, source.layout.spec.vocabulary);
-	const reader: Reader = chosen ? prunedReader(chosen.tokenizer, chosen.keep) : original;
+	const reader: Reader = chosen ? prunedReader(chosen.encoder, chosen.keep) : original;
 	const held = evaluation && await readSample(original, evaluation, control);
 	return {
 		...calibration && {calibration: await readSample(reader, calibration, control)},

@@ -8,7 +8,6 @@ import type {Control} from '../progress.js';
 import {createEncoder} from '../tokenizer/encoder.js';
 import type {Encoder} from '../tokenizer/encoder.js';
 import type {TokenizerFiles} from '../tokenizer/files.js';
-import type {RewrittenTokenizer} from '../tokenizer/rewrite.js';
 
 type Sources = {readonly corpus?: ResolvedTextSource; readonly calibration?: ResolvedSampleSource; readonly evaluation?: ResolvedSampleSource};
 
@@ -39,8 +38,7 @@ export type Reader = {
 export const originalReader = (files: TokenizerFiles, vocabulary: number): Reader => ({encoder: createEncoder(files), vocabulary});
 
 /** Reads with a pruned tokenizer: the tokens that the pruned model will see, as ids of the original. */
-export const prunedReader = ({files}: RewrittenTokenizer, keep: Uint32Array): Reader =>
-	({encoder: createEncoder(files.get('tokenizer.json')!), vocabulary: keep.length, keep});
+export const prunedReader = (encoder: Encoder, keep: Uint32Array): Reader => ({encoder, vocabulary: keep.length, keep});
 
 /** The texts of a calibration or evaluation source, as ids of the original. */
 export const readSample = async ({encoder, vocabulary, keep}: Reader, source: ResolvedSampleSource, control: Control): Promise<CalibrationTexts> => {

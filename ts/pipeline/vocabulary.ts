@@ -1,20 +1,27 @@
 import {createHash} from 'node:crypto';
-import {readTexts, sourceBytes, sourceFiles} from '../calibration/texts.js';
-import type {Text} from '../calibration/texts.js';
+import {readFiles, sourceFiles, sumOf} from '../calibration/texts.js';
+import type {SourceFile, Text} from '../calibration/texts.js';
 import type {ResolvedTextSource, VocabularyOptions} from '../plan/options.js';
 import {encodeRanges} from '../plan/ranges.js';
 import type {Plan, VocabularyPlan} from '../plan/schema.js';
 import type {Control} from '../progress.js';
 import {countTokens} from '../tokenizer/count.js';
 import {createEncoder} from '../tokenizer/encoder.js';
+import type {Encoder} from '../tokenizer/encoder.js';
 import type {TokenizerFiles} from '../tokenizer/files.js';
 import type {VocabularyRule} from '../tokenizer/frequent.js';
+import {createPieceReader} from '../tokenizer/pieces.js';
+import type {PieceReader} from '../tokenizer/pieces.js';
 import {proveTokenizer} from '../tokenizer/prove.js';
 import {tokenIdsIn} from '../tokenizer/remap.js';
 import {rewriteTokenizer} from '../tokenizer/rewrite.js';
-import type {RewrittenTokenizer} from '../tokenizer/rewrite.js';
 import {selectVocabulary} from '../tokenizer/select.js';
+import {checkMemoryToCount} from './memory.js';
+import {threadsFor} from './source.js';
 import type {Source} from './source.js';
+
+/** What is asked for. */
+export type VocabularyChoice = {readonly vocabulary: VocabularyOptions; readonly threads?: number; readonly maxMemory?: number};
 
 /** A vocabulary that was chosen and proved. */
 export type ChosenVocabulary = {
@@ -22,7 +29,8 @@ export type ChosenVocabulary = {
 	readonly corpus: NonNullable<Plan['data']['corpus']>;
 	/** Original ids, ascending. */
 	readonly keep: Uint32Array;
-	readonly tokenizer: RewrittenTokenizer;
+	/** The pruned tokenizer. */
+	readonly encoder: Encoder;
 	readonly warnings: readonly string[];
 };
 
@@ -32,14 +40,42 @@ export type ChosenVocabulary = {
  *
  * @throws ERR_PROOF if it does not
  */
-export const chooseVocabulary = async (source: Source, files: TokenizerFiles, options: VocabularyOptions, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
-	const {spec} = source.layout;
-	const bytes = await Promise.all(sources.map(async texts => sourceBytes(texts)));
+export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads, maxMemory}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
+	const corpus = await Promise.all(sources.map(async texts => ({texts, files: await sourceFiles(texts)})));
 	// Nobody knows how much a caller's texts are before they were read.
-	const total = sources.some(({texts}) => texts !== undefined) ? 0 : bytes.reduce((sum, size) => sum + size, 0);
+	const isKnown = sources.every(({texts}) => texts === undefined);
+	const totalBytes = isKnown ? sumOf(corpus.flatMap(part => part.files)) : 0;
+	const isSmall = isKnown && totalBytes < smallCorpus;
+	if (!isSmall) {
+		checkMemoryToCount(maxMemory, files.text.length);
+	}
+
 	const before = createEncoder(files);
+	const pieces = isSmall ? undefined : await createPieceReader({encoder: before, threads: threadsFor(source, threads), signal: control.signal});
+	try {
+		return await choose({source, files, options, corpus, totalBytes, before, pieces}, control);
+	} finally {
+		await pieces?.close();
+	}
+};
+
+/** Bytes up to which starting threads takes longer than they save. */
+const smallCorpus = 1_000_000;
+
+type Choice = {
+	readonly source: Source;
+	readonly files: TokenizerFiles;
+	readonly options: VocabularyOptions;
+	readonly corpus: ReadonlyArray<{readonly texts: ResolvedTextSource; readonly files: readonly SourceFile[]}>;
+	readonly totalBytes: number;
+	readonly before: Encoder;
+	readonly pieces: PieceReader | undefined;
+};
+
+const choose = async ({source, files, options, corpus, totalBytes, before, pieces}: Choice, control: Control): Promise<ChosenVocabulary> => {
+	const {spec} = source.layout;
 	const hash = createHash('sha256');
-	const counted = await countTokens({encoder: before, texts: hashed(allTexts(sources, bytes, control), hash), size: spec.vocabulary, totalBytes: total}, control);
+	const counted = await countTokens({encoder: before, texts: hashed(allTexts(corpus, control), hash), size: spec.vocabulary, totalBytes, pieces}, control);
 	const {checkpoint} = source;
 	const selection = await selectVocabulary({
 		files,
@@ -52,13 +88,12 @@ export const chooseVocabulary = async (source: Source, files: TokenizerFiles, op
 	const {keep} = selection;
 	const tokenizer = rewriteTokenizer(files, keep);
 	const after = createEncoder(tokenizer.files.get('tokenizer.json')!);
-	const proof = await proveTokenizer({before, after, keep, texts: allTexts(sources, bytes, control), exact: options.select === 'used', totalBytes: total}, control);
-	const fileCounts = await Promise.all(sources.map(async texts => (await sourceFiles(texts)).length));
+	const proof = await proveTokenizer({before, after, keep, texts: allTexts(corpus, control), exact: options.select === 'used', totalBytes, pieces}, control);
 	return {
 		keep,
-		tokenizer,
+		encoder: after,
 		corpus: {
-			files: fileCounts.reduce((sum, count) => sum + count, 0),
+			files: corpus.reduce((sum, part) => sum + part.files.length, 0),
 			texts: counted.texts,
 			bytes: counted.bytes,
 			tokens: counted.tokens,
@@ -94,14 +129,14 @@ const ruleOf = ({select, minCount, top, coverage}: VocabularyOptions): Vocabular
 } as const)[select];
 
 // One source after the other, with the bytes read of all of them.
-async function * allTexts(sources: readonly ResolvedTextSource[], bytes: readonly number[], control: Control): AsyncGenerator<Text> {
+async function * allTexts(corpus: Choice['corpus'], control: Control): AsyncGenerator<Text> {
 	let before = 0;
-	for (const [place, source] of sources.entries()) {
-		for await (const text of readTexts(source, control)) {
+	for (const {texts, files} of corpus) {
+		for await (const text of readFiles(files, texts, control)) {
 			yield {...text, bytesRead: before + (text.bytesRead ?? 0)};
 		}
 
-		before += bytes[place]!;
+		before += sumOf(files);
 	}
 }
 

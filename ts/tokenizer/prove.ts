@@ -5,7 +5,9 @@ import {inBatches} from './batches.js';
 import {alphabet} from './bytes.js';
 import {createDerivations} from './closure.js';
 import {encodeTexts, place} from './count.js';
-import type {Encoder} from './encoder.js';
+import {withRoom} from './dictionary.js';
+import {idsAt, type Encoder} from './encoder.js';
+import {checkSample, type PieceBatch, type PieceReader} from './pieces.js';
 import {newIds} from './remap.js';
 
 /** What was compared. */
@@ -31,6 +33,8 @@ export type ProveTokenizerInput = {
 	readonly exact: boolean;
 	/** Bytes of the sources, for progress; 0 or absent if unknown. */
 	readonly totalBytes?: number;
+	/** Of the encoder `before`: compares the texts' pieces, and whole texts only where pieces differ in what they should not. */
+	readonly pieces?: PieceReader;
 };
 
 /**
@@ -39,14 +43,25 @@ export type ProveTokenizerInput = {
  *
  * @throws `ERR_PROOF` naming file, record, position and both tokens, or the token that was lost.
  */
-export const proveTokenizer = async ({before, after, keep, texts, exact, totalBytes = 0}: ProveTokenizerInput, {signal, onProgress}: Control = {}): Promise<TokenizerProof> => {
+export const proveTokenizer = async ({before, after, keep, texts, exact, totalBytes = 0, pieces}: ProveTokenizerInput, {signal, onProgress}: Control = {}): Promise<TokenizerProof> => {
 	const newId = newIds(keep);
 	proveAlphabet(before, after, newId);
 	const reachable = await proveReachable(before, after, keep, signal);
 	const sums = {texts: 0, tokensBefore: 0, tokensAfter: 0, differing: 0};
 	let first: TokenizerProof['firstDifference'];
+	const addDifferent = (count: number, text: Text | undefined): void => {
+		sums.differing += count;
+		first ??= text && {file: text.file, record: text.record};
+	};
+
+	const addBatch = (batch: readonly Text[]): void => {
+		sums.texts += batch.length;
+		onProgress?.({phase: 'prove', done: batch.at(-1)?.bytesRead ?? sums.texts, total: totalBytes, unit: totalBytes === 0 ? 'texts' : 'bytes'});
+	};
+
 	const encode = async (batch: readonly Text[]) => Promise.all([encodeTexts(before, batch), encodeTexts(after, batch)]);
-	await inBatches(texts, encode, async ([rowsBefore, rowsAfter], batch) => {
+	/** Compares whole texts; gives the places of those that differ. */
+	const compare = async ([rowsBefore, rowsAfter]: readonly [Uint32Array[], Uint32Array[]], batch: readonly Text[]): Promise<readonly number[]> => {
 		const changed: number[] = [];
 		for (const [index, text] of batch.entries()) {
 			const mapped = Array.from(rowsBefore[index]!, id => newId(id) ?? -1);
@@ -57,19 +72,135 @@ export const proveTokenizer = async ({before, after, keep, texts, exact, totalBy
 
 			if (position !== -1) {
 				changed.push(index);
-				first ??= {file: text.file, record: text.record};
 			}
 
-			sums.texts++;
 			sums.tokensBefore += mapped.length;
 			sums.tokensAfter += rowsAfter[index]!.length;
 		}
 
-		sums.differing += changed.length;
 		await proveDecoding(changed.map(index => batch[index]!), [before, changed.map(index => rowsBefore[index]!)], [after, changed.map(index => rowsAfter[index]!)]);
-		onProgress?.({phase: 'prove', done: batch.at(-1)?.bytesRead ?? sums.texts, total: totalBytes, unit: totalBytes === 0 ? 'texts' : 'bytes'});
-	}, signal);
+		return changed;
+	};
+
+	const judge = pieces && await createJudge(pieces, {before, after, newId, exact});
+	if (pieces && judge) {
+		await judge.prepare(() => {
+			throwIfAborted(signal);
+			onProgress?.({phase: 'prove', done: 0, total: totalBytes, unit: totalBytes === 0 ? 'texts' : 'bytes'});
+		});
+		await pieces.read(texts, async batch => {
+			const {differing, unclear, tokensBefore, tokensAfter} = await judge.look(batch);
+			const whole = unclear.map(index => batch.texts[index]!);
+			const changed = whole.length === 0 ? [] : await compare(await encode(whole), whole);
+			const places = [...differing, ...changed.map(index => unclear[index]!)].sort((a, b) => a - b);
+			sums.tokensBefore += tokensBefore;
+			sums.tokensAfter += tokensAfter;
+			addDifferent(places.length, batch.texts[places[0] ?? -1]);
+			addBatch(batch.texts);
+		}, judge.forget);
+	} else {
+		await inBatches(texts, encode, async (rows, batch) => {
+			const changed = await compare(rows, batch);
+			addDifferent(changed.length, batch[changed[0] ?? -1]);
+			addBatch(batch);
+		}, {signal});
+	}
+
 	return {...sums, ...first && {firstDifference: first}, reachable};
+};
+
+/** What is known of a piece. */
+const verdicts = {none: 0, same: 1, different: 2, unclear: 3} as const;
+
+/** Pieces that are judged before the caller is asked again whether to go on. */
+const piecesAtOnce = 5000;
+
+type Comparison = {readonly before: Encoder; readonly after: Encoder; readonly newId: (id: number) => number | undefined; readonly exact: boolean};
+
+/**
+ * Compares pieces, each once. A text is the same if all of its pieces are; it differs if some piece lost a token and still decodes to the
+ * same text; everything else is unclear, and a matter of the whole text. Undefined if the pruned tokenizer's texts may not be cut.
+ */
+const createJudge = async (reader: PieceReader, {before, after, newId, exact}: Comparison) => {
+	const encodeAfter = await reader.encodeWith(after);
+	const specialsAfter = (await after.encode(['']))[0]!;
+	const guard = decodingGuard(before, newId);
+	if (!encodeAfter || firstMismatch(Array.from(reader.specials, id => newId(id) ?? -1), specialsAfter) !== -1) {
+		return undefined;
+	}
+
+	const mapped = Int32Array.from(before.model.tokens, (_, id) => newId(id) ?? -1);
+	let verdict = new Uint8Array(1 << 12);
+	let lengths = new Uint32Array(1 << 12);
+	const judge = async (pieces: Uint32Array): Promise<void> => {
+		const rows = await encodeAfter(pieces);
+		const lost: number[] = [];
+		for (const [index, piece] of pieces.entries()) {
+			const [idsBefore, idsAfter] = [reader.idsOf(piece), idsAt(rows, index)];
+			const isSame = idsBefore.length === idsAfter.length && idsBefore.every((id, at) => mapped[id] === idsAfter[at]);
+			lengths[piece] = idsAfter.length;
+			verdict[piece] = isSame ? verdicts.same : verdicts.unclear;
+			if (!isSame && !exact && idsBefore.some(id => mapped[id] === -1)) {
+				lost.push(index);
+			}
+		}
+
+		if (lost.length > 0 && guard) {
+			const [expected, got] = await Promise.all([
+				before.decode(lost.map(index => Uint32Array.of(guard.before, ...reader.idsOf(pieces[index]!)))),
+				after.decode(lost.map(index => Uint32Array.of(guard.after, ...idsAt(rows, index)))),
+			]);
+			for (const [at, index] of lost.entries()) {
+				verdict[pieces[index]!] = expected[at] === got[at] ? verdicts.different : verdicts.unclear;
+			}
+		}
+	};
+
+	const judgeAll = async (pieces: Uint32Array, onPart?: () => void): Promise<void> => {
+		verdict = withRoom(verdict, reader.size());
+		lengths = withRoom(lengths, reader.size());
+		for (let begin = 0; begin < pieces.length; begin += piecesAtOnce) {
+			onPart?.();
+			await judge(pieces.subarray(begin, begin + piecesAtOnce));
+		}
+	};
+
+	return {
+		/** Judges the pieces that are known already; `onPart` is called now and then. */
+		prepare: async (onPart: () => void) => judgeAll(Uint32Array.from({length: reader.size()}, (_, piece) => piece), onPart),
+		/** What a batch comes to; the tokens are those of the texts that are not unclear. */
+		async look(batch: PieceBatch) {
+			const {texts, pieces, ends, whole} = batch;
+			await judgeAll(Uint32Array.from(new Set(pieces.filter(piece => (verdict[piece] ?? verdicts.none) === verdicts.none))));
+			await checkSample(after, specialsAfter, batch, async sample => (await encodeAfter(sample)).ids);
+			const found = {differing: [] as number[], unclear: [] as number[], tokensBefore: 0, tokensAfter: 0};
+			for (const [index] of texts.entries()) {
+				const own = pieces.subarray(ends[index - 1] ?? 0, ends[index]);
+				const worst = own.reduce((worst, piece) => Math.max(worst, verdict[piece]!), whole.includes(index) ? verdicts.unclear : verdicts.same);
+				if (worst === verdicts.unclear) {
+					found.unclear.push(index);
+				} else {
+					found.tokensBefore += own.reduce((sum, piece) => sum + reader.lengthOf(piece), reader.specials.length);
+					found.tokensAfter += own.reduce((sum, piece) => sum + lengths[piece]!, specialsAfter.length);
+				}
+
+				if (worst === verdicts.different) {
+					found.differing.push(index);
+				}
+			}
+
+			return found;
+		},
+		forget(): void {
+			verdict.fill(verdicts.none);
+		},
+	};
+};
+
+// Decoders treat the first token of a text in a way of their own (its space goes). A piece is decoded behind a letter, as it is in its text.
+const decodingGuard = ({model}: Encoder, newId: (id: number) => number | undefined): {readonly before: number; readonly after: number} | undefined => {
+	const before = model.tokens.findIndex((token, id) => token !== undefined && /^[a-z]$/.test(token) && model.ids.get(token) === id && newId(id) !== undefined);
+	return before === -1 ? undefined : {before, after: newId(before)!};
 };
 
 /** An encoder and ids it gave. */

@@ -187,8 +187,7 @@ static void AddTile(const Element* l, const Element* s, int64_t count, Divergenc
   const float max = static_cast<float>(row.max), guess = static_cast<float>(row.guess);
   const Tile tile = precise ? SumTile<true>(l, s, count, max, guess) : SumTile<false>(l, s, count, max, guess);
   const DivergenceSums sums = Plus(row, tile.sums);
-  const bool fits = tile.in_range && NearMean(sums) && (precise || !Distant(sums));
-  row = fits ? sums : Merge(row, SumTileApart(l, s, count, guess));
+  row = tile.in_range && NearMean(sums) ? sums : Merge(row, SumTileApart(l, s, count, guess));
 }
 
 static void DivergenceTile(Dtype dtype, const void* l, const void* s, int64_t count, DivergenceSums& row) {

@@ -1,11 +1,30 @@
 // Microkernel of the matrix product: a tile of `rows` x (kVectors * kLanes) outputs lives in registers
-// while the inputs stream past. A panel of 32 outputs is one pass with 16 lanes, two with 8, four with 4.
+// while the inputs stream past. A panel of 32 outputs is one pass with 16 lanes, two with 8, four (NEON: two) with 4.
 // And the transposition that brings rows into the order in which the microkernel reads them.
 
 namespace flab::FLAB_ISA {
 
-constexpr int kVectors = 2;
+constexpr int kVectors = FLAB_TILE_VECTORS;
 constexpr int64_t kAhead = 8;  // rows of a panel to fetch before they are read; past the end it does no harm
+
+// The inputs of kRows rows at one depth; each is multiplied with whole vectors.
+template <int kRows>
+struct Inputs {
+  explicit Inputs(const float* a) : a(a) {}
+  Floats operator[](int i) const { return Splat(a[i]); }
+  const float* a;
+};
+
+#ifdef __aarch64__
+// NEON multiplies with a lane of a register: a register for each input would leave too few for the sums.
+template <int kRows>
+  requires(kRows >= kLanes && kRows <= 2 * kLanes)
+struct Inputs<kRows> {
+  explicit Inputs(const float* a) : first(Load(a)), last(Load(a + kRows - kLanes)) {}
+  Floats operator[](int i) const { return Splat(i < kLanes ? first[i] : last[i - (kRows - kLanes)]); }
+  Floats first, last;
+};
+#endif
 
 template <int kRows>
 static inline void TileColumns(int64_t depth, const float* a, const float* b, float* c, int64_t c_stride, bool accumulate) {
@@ -23,9 +42,10 @@ static inline void TileColumns(int64_t depth, const float* a, const float* b, fl
     for (int j = 0; j < kVectors; ++j) weight[j] = Load(b + k * kPanel + j * kLanes);
     __builtin_prefetch(b + (k + kAhead) * kPanel);
     __builtin_prefetch(b + (k + kAhead) * kPanel + 16);
+    const Inputs<kRows> inputs(a + k * kRows);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const Floats input = Splat(a[k * kRows + i]);
+      const Floats input = inputs[i];
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) sum[i][j] += input * weight[j];
     }
@@ -56,6 +76,17 @@ static void TileF32(int64_t rows, int64_t depth, const float* a, const float* b,
   kTiles[rows - 1](depth, a, b, c, c_stride, accumulate);
 }
 
+// Lane i is lane places[i] of a and b, one behind the other.
+static inline Ints Shuffle(Ints a, Ints b, Ints places) {
+#ifdef __clang__
+  Ints v;
+  for (int i = 0; i < kLanes; ++i) v[i] = places[i] < kLanes ? a[places[i]] : b[places[i] - kLanes];
+  return v;
+#else
+  return __builtin_shuffle(a, b, places);
+#endif
+}
+
 // Transposes 2 x 2 blocks of kStep x kStep lanes in all of v: after steps 1, 2, 4, ... v is transposed.
 template <int kStep>
 static inline void SwapBlocks(Ints* v) {
@@ -68,8 +99,8 @@ static inline void SwapBlocks(Ints* v) {
   for (int i = 0; i < kLanes; ++i) {
     if (i & kStep) continue;
     const Ints a = v[i], b = v[i + kStep];
-    v[i] = __builtin_shuffle(a, b, low);
-    v[i + kStep] = __builtin_shuffle(a, b, high);
+    v[i] = Shuffle(a, b, low);
+    v[i + kStep] = Shuffle(a, b, high);
   }
 }
 

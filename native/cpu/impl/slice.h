@@ -1,11 +1,5 @@
 // Items of a row moved together, a window at a time.
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 namespace flab::FLAB_ISA {
 
 static void StorePastCaches(const std::byte* lines, int64_t bytes, std::byte* to) {

@@ -5,8 +5,10 @@
 // linker keeps for everybody.
 
 #include <stdint.h>
-#ifdef __SSE2__
+#if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace flab::FLAB_ISA {
@@ -25,7 +27,8 @@ constexpr __mmask16 kAll = 0xffff;  // of the forms with a mask, the only ones t
 
 static inline Floats Load(const float* p) { return *reinterpret_cast<const UnalignedFloats*>(p); }
 static inline void Store(float* p, Floats v) { *reinterpret_cast<UnalignedFloats*>(p) = v; }
-static inline Floats Splat(float x) { return Floats{} + x; }
+// x - 0 is x, which compilers know; 0 + x is not where x is -0, and costs an addition.
+static inline Floats Splat(float x) { return x - Floats{}; }
 
 // a > b ? a : b, which compilers don't make one instruction of.
 static inline Floats Max(Floats a, Floats b) {
@@ -35,6 +38,8 @@ static inline Floats Max(Floats a, Floats b) {
   return _mm256_max_ps(a, b);
 #elif defined(__SSE2__)
   return _mm_max_ps(a, b);
+#elif defined(__aarch64__)
+  return vmaxnmq_f32(a, b);  // of a NaN and a number the number, where the others take b
 #else
   return a > b ? a : b;
 #endif
@@ -65,6 +70,8 @@ static inline WideFloats Widen(Floats v) {
   return {_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, v, 0)), _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, v, 1))};
 #elif defined(__AVX2__)
   return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+#elif defined(__aarch64__)
+  return {vcvt_f64_f32(vget_low_f32(v)), vcvt_high_f64_f32(v)};
 #else
   static_assert(kLanes == 4);
   return {Doubles{v[0], v[1]}, Doubles{v[2], v[3]}};
@@ -114,6 +121,8 @@ static inline Floats Load(const F16* p) {
   return _mm512_maskz_cvtph_ps(kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 #elif defined(__F16C__)
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#elif defined(__aarch64__)
+  return vcvt_f32_f16(vreinterpret_f16_u16(*reinterpret_cast<const UnalignedHalves*>(p)));
 #else
   // Moved to where f32 has them, exponent and mantissa stand for 2^-112 of the value, subnormals included.
   const Ints half = LoadHalves(p), magnitude = (half & 0x7fff) << 13;

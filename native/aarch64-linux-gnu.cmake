@@ -1,0 +1,6 @@
+# For cmake -DCMAKE_TOOLCHAIN_FILE: Linux on arm64, with Debian's g++-aarch64-linux-gnu.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+# Programs (node, for the headers' folders) are the host's.
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
