@@ -86,7 +86,7 @@ export const describe = (value: unknown): string => {
 	}
 
 	if (typeof value === 'object' && value !== null) {
-		return `a ${value.constructor?.name ?? 'null-prototype object'}`;
+		return `a ${value.constructor?.name || Object.prototype.toString.call(value).slice(8, -1)}`;
 	}
 
 	return String(value);

@@ -1,11 +1,13 @@
 // The public surface: everything that is exported here is documented, typed and kept. What takes long to load is loaded on first use.
 
 import {createRequire} from 'node:module';
-import type * as applying from './pipeline/apply.js';
-import type * as inspecting from './pipeline/inspect.js';
-import type * as planning from './pipeline/plan.js';
-import type * as pruning from './pipeline/prune.js';
+import {withCaller} from './caller.js';
+import type {Diagnosis} from './doctor/diagnosis.js';
 import type * as plans from './plan/plan.js';
+import type {ApplyOptions, InspectOptions, Plan, PlanOptions, PruneOptions, Report} from './plan/types.js';
+import type {Control, Run} from './progress.js';
+import type {Inspection} from './report/inspection.js';
+import {startRun} from './run.js';
 
 /**
  * Makes a checkpoint smaller: searches what to cut (`plan`), carries it out and verifies it (`apply`). The same input gives the
@@ -13,10 +15,10 @@ import type * as plans from './plan/plan.js';
  *
  * @throws FlabError: those of `plan` and `apply`
  */
-export const prune: typeof pruning.prune = async (options, control) => {
+export const prune = (options: PruneOptions, control?: Control): Run<Report> => startRun(async control => {
 	const {prune} = await import('./pipeline/prune.js');
 	return prune(options, control);
-};
+}, control);
 
 /**
  * Searches what to cut from a checkpoint and writes nothing: which tokens, layers and FFN neurons stay, every number that the
@@ -25,10 +27,10 @@ export const prune: typeof pruning.prune = async (options, control) => {
  * @throws FlabError: ERR_BAD_ARGUMENT (options), ERR_READ, ERR_BAD_FILE, ERR_BAD_CONFIG, ERR_UNKNOWN_FAMILY (checkpoint),
  * ERR_BAD_TOKENIZER, ERR_BAD_DATA (texts), ERR_PROOF (the pruned tokenizer is not exact), ERR_MEMORY, ERR_ABORTED
  */
-export const plan: typeof planning.plan = async (options, control) => {
+export const plan = (options: PlanOptions, control?: Control): Run<Plan> => startRun(async control => {
 	const {plan} = await import('./pipeline/plan.js');
 	return plan(options, control);
-};
+}, control);
 
 /**
  * Carries out a plan: writes the smaller checkpoint, reopens and verifies it, and puts it at `out`. Until then nothing is
@@ -37,48 +39,62 @@ export const plan: typeof planning.plan = async (options, control) => {
  * @throws FlabError: ERR_BAD_PLAN (malformed, or made for another checkpoint), ERR_OUTPUT_EXISTS, ERR_WRITE (disk full,
  * read-only), ERR_VERIFY, and those of reading a checkpoint
  */
-export const apply: typeof applying.apply = async (options, control) => {
+export const apply = (options: ApplyOptions, control?: Control): Run<Report> => startRun(async control => {
 	const {apply} = await import('./pipeline/apply.js');
 	return apply(options, control);
-};
+}, control);
 
 /**
  * Says what a checkpoint is: family, sizes, parameters and bytes by component, and what could be pruned. Reads headers only.
  *
  * @throws FlabError: ERR_READ, ERR_BAD_FILE, ERR_BAD_CONFIG, ERR_UNKNOWN_FAMILY
  */
-export const inspect: typeof inspecting.inspect = async (options, control) => {
+export const inspect = withCaller(async (options: InspectOptions, control?: Control): Promise<Inspection> => {
 	const {inspect} = await import('./pipeline/inspect.js');
 	return inspect(options, control);
+});
+
+/**
+ * Finds out how flab-pruner is installed here and what the machine grants it: the addon and the instruction set in use, threads and
+ * memory, with a remedy for everything that is wrong. Never rejects: an addon that does not load is a finding.
+ */
+export const doctor = async (): Promise<Diagnosis> => {
+	const {doctor} = await import('./doctor/doctor.js');
+	return doctor();
 };
 
 const loadPlans = (): typeof plans => createRequire(import.meta.url)('./plan/plan.js') as typeof plans;
 
 /** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong */
-export const parsePlan: typeof plans.parsePlan = (text, file) => loadPlans().parsePlan(text, file);
+export const parsePlan = (text: string, file: string): Plan => loadPlans().parsePlan(text, file);
 
 /** A plan as the text of its file; equal plans give equal bytes. @throws ERR_INTERNAL if the plan is not one */
-export const planToJson: typeof plans.planToJson = plan => loadPlans().planToJson(plan);
+export const planToJson = (plan: Plan): string => loadPlans().planToJson(plan);
 
 export {openCheckpoint} from './kernels/checkpoint.js';
 export type {Checkpoint, MappedTensor} from './kernels/checkpoint.js';
 export {sliceColumns, sliceRows} from './kernels/slice.js';
 export type {SliceOptions} from './kernels/slice.js';
 export {klDivergence} from './kernels/divergence.js';
+export type {DivergenceOptions} from './kernels/divergence.js';
 export {neuronScores} from './kernels/neurons.js';
-export type {NeuronScoresInput} from './kernels/neurons.js';
+export type {NeuronScoresInput, NeuronScoresOptions} from './kernels/neurons.js';
 export {topK} from './kernels/topk.js';
-export type {FloatMatrix, Matrix, TensorData} from './kernels/matrix.js';
+export type {TopKOptions} from './kernels/topk.js';
+export type {FloatMatrix, KernelOptions, Matrix, TensorData} from './kernels/matrix.js';
 export type {NeuronMetric} from './native/contract.js';
 
 export {FlabError, errorCodes} from './errors.js';
 export type {FlabErrorCode, FlabErrorDetails} from './errors.js';
-export type {Control, OnProgress, ProgressEvent, ProgressPhase} from './progress.js';
+export type {Control, OnProgress, ProgressEvent, ProgressPhase, Run} from './progress.js';
 
-export type {Plan, PlanSource, Stage} from './plan/schema.js';
-export type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions, SampleSource, TextSource} from './plan/options.js';
-export type {Report, Output, Timing, Verification} from './report/report.js';
+export type {
+	ApplyOptions, InspectOptions, Output, Plan, PlanOptions, PlanSource, PruneOptions, Report, SampleSource, Stage, TextSource, Timing, Verification,
+} from './plan/types.js';
+export type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './plan/texts.js';
 export {reportToJson} from './report/report.js';
+export type {Reportable} from './report/report.js';
 export {reportToMarkdown} from './report/markdown.js';
 export {reportToHtml} from './report/html.js';
 export type {Inspection} from './report/inspection.js';
+export type {DiagnosedProblem, Diagnosis} from './doctor/diagnosis.js';

@@ -1,3 +1,5 @@
+import {badArgument} from './errors.js';
+
 /** The long parts of a run, in the order they come. */
 export type ProgressPhase = 'count' | 'prove' | 'layers' | 'neurons' | 'evaluate' | 'write' | 'verify' | 'hash';
 
@@ -19,4 +21,23 @@ export type Control = {
 	/** Cancels: the operation rejects with `ERR_ABORTED` within a second and leaves nothing half-written. */
 	readonly signal?: AbortSignal;
 	readonly onProgress?: OnProgress;
+};
+
+/**
+ * A run under way: a promise of its result that is also the stream of its progress events.
+ *
+ * `for await (const event of run)` ends when the run ends, and throws what it rejects with. Whoever reads slowly misses nothing but
+ * older events of the same phase and detail. Leaving the loop early leaves the run alone: a `signal` cancels it.
+ */
+export type Run<Result> = Promise<Result> & AsyncIterable<ProgressEvent>;
+
+/** Checks the types of what is passed beside the options. @throws ERR_BAD_ARGUMENT */
+export const checkControl = ({signal, onProgress}: Control): void => {
+	if (signal !== undefined && !(signal instanceof AbortSignal)) {
+		throw badArgument('signal', 'an AbortSignal', signal);
+	}
+
+	if (onProgress !== undefined && typeof onProgress !== 'function') {
+		throw badArgument('onProgress', 'a function', onProgress);
+	}
 };

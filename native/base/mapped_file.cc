@@ -47,6 +47,12 @@ void MappedFile::Release(const std::byte* begin, int64_t bytes) const {
   madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
+void MappedFile::Discard(int64_t begin, int64_t end) const {
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  const int64_t first = (begin + page - 1) / page * page, last = end == bytes_ ? end : end / page * page;
+  if (last > first) madvise(data_ + first, last - first, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) munmap(data_, bytes_);
   close(file_);

@@ -30,6 +30,10 @@ class MappedFile {
   // process's resident memory as far as it was read, so whoever reads much of one releases what it is done with.
   void Release(const std::byte* begin, int64_t bytes) const;
 
+  // Gives the memory of the whole pages within [begin, end) back to the system, with what was written to them: they have the file's
+  // content again when they are read.
+  void Discard(int64_t begin, int64_t end) const;
+
   int64_t bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 

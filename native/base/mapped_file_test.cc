@@ -1,5 +1,7 @@
 #include "base/mapped_file.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -45,6 +47,20 @@ TEST("writing into a mapping reaches neither the file nor another mapping") {
   std::string text;
   stream >> text;
   EXPECT(text == "original", text);
+}
+
+TEST("discarded pages have the file's content again, those that are only begun keep what was written") {
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  const TemporaryFile file(std::string(4 * page + 100, 'o'));
+  const auto mapped = MappedFile::Open(file.path);
+  std::byte* bytes = mapped->Writable();
+  std::memset(bytes, 'x', mapped->bytes());
+  const auto at = [&](int64_t place) { return static_cast<char>(mapped->data()[place]); };
+  mapped->Discard(page / 2, 2 * page + 1);
+  EXPECT(at(page - 1) == 'x' && at(page) == 'o' && at(2 * page - 1) == 'o' && at(2 * page) == 'x');
+  mapped->Discard(5, 6);
+  mapped->Discard(3 * page, mapped->bytes());
+  EXPECT(at(2 * page) == 'x' && at(3 * page) == 'o' && at(mapped->bytes() - 1) == 'o');
 }
 
 TEST("reading past the mapping gives the file's bytes, whatever was written to the mapping") {

@@ -7,16 +7,16 @@
 #endif
 
 #include <algorithm>
-#include <atomic>
 #include <fstream>
 #include <limits>
 
+#include "base/cgroup.h"
 #include "base/error.h"
 
 namespace flab {
 namespace {
 
-std::atomic<int64_t> limit{0};
+thread_local int64_t limit = 0;
 
 // Left to what is not counted operation by operation: JavaScript's heap, stacks, the allocator.
 constexpr int64_t kReserve = int64_t{64} << 20;
@@ -32,22 +32,13 @@ int64_t KilobytesOf(const char* path, const std::string& key) {
   return -1;
 }
 
-int64_t NumberIn(const char* path) {
-  int64_t number = -1;
-  std::ifstream(path) >> number;
-  return number;
-}
-
-// What the system and this process's cgroup have left.
-int64_t Available() {
-  const int64_t system = KilobytesOf("/proc/meminfo", "MemAvailable:");
-  int64_t available = system < 0 ? int64_t{4} << 30 : system * 1024;
-  const int64_t cgroup = NumberIn("/sys/fs/cgroup/memory.max"), used = NumberIn("/sys/fs/cgroup/memory.current");
-  if (cgroup > 0 && used >= 0) available = std::min(available, cgroup - used);
-  return std::max<int64_t>(0, available);
-}
-
 }  // namespace
+
+int64_t AvailableMemory() {
+  const int64_t system = KilobytesOf("/proc/meminfo", "MemAvailable:");
+  const int64_t available = system < 0 ? int64_t{4} << 30 : system * 1024;
+  return std::max<int64_t>(0, std::min(available, ReadCgroup().memory_left));
+}
 
 int64_t ResidentBytes() {
   int64_t size = 0, resident = -1;
@@ -66,8 +57,10 @@ void ReturnFreeMemory() {
 
 void LimitMemory(int64_t bytes) { limit = bytes; }
 
+int64_t MemoryLimit() { return limit; }
+
 int64_t MemoryLeft() {
-  if (limit == 0) return Available() / 2;
+  if (limit == 0) return AvailableMemory() / 2;
   return std::max<int64_t>(0, limit - ResidentBytes() - kReserve);
 }
 

@@ -5,32 +5,37 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <string>
 #include <system_error>
+
+#include "base/cgroup.h"
 
 namespace flab {
 namespace {
 
-int CgroupQuota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 16;
-  return std::max(1, static_cast<int>(std::atof(quota.c_str()) / period + 0.999));
-}
+thread_local int thread_limit = 0;
+
+// Whether this thread is one of those that compute: loops within loops need no other slot.
+thread_local bool holds_slot = false;
+
+// For which a caller computes when others wait.
+constexpr auto kTurn = std::chrono::milliseconds(5);
 
 }  // namespace
 
-int AllowedThreads() {
-  int threads = static_cast<int>(std::thread::hardware_concurrency());
+int AffinityThreads() {
 #ifdef __linux__
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) threads = CPU_COUNT(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-  threads = std::min(threads, CgroupQuota());
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int AllowedThreads() {
+  int threads = AffinityThreads();
+  if (const int quota = ReadCgroup().threads; quota > 0) threads = std::min(threads, quota);
   if (const char* wanted = std::getenv("FLAB_THREADS")) {
     if (std::atoi(wanted) > 0) threads = std::min(threads, std::atoi(wanted));
   }
@@ -42,7 +47,7 @@ ThreadPool& ThreadPool::Process() {
   return *pool;
 }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : slots_(threads) {
   try {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { Work(); });
   } catch (const std::system_error&) {
@@ -51,30 +56,89 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 int ThreadPool::threads() const {
-  const int all = static_cast<int>(workers_.size()) + 1, limit = limit_;
-  return limit > 0 ? std::min(limit, all) : all;
+  const int all = static_cast<int>(workers_.size()) + 1;
+  return thread_limit > 0 ? std::min(thread_limit, all) : all;
 }
+
+void ThreadPool::Limit(int threads) { thread_limit = threads; }
+
+int ThreadPool::limit() { return thread_limit; }
 
 void ThreadPool::Run(int64_t count, const std::function<void(int64_t)>& fn) {
   if (count <= 0) return;
   auto loop = std::make_shared<Loop>();
   loop->fn = &fn;
   loop->count = count;
+  loop->limit = thread_limit;
   loop->places = std::min<int64_t>(threads() - 1, count - 1);
-  if (loop->places > 0) {
-    std::lock_guard lock(mutex_);
-    loops_.push_back(loop);
-    wake_.notify_all();
+  const auto always = [] { return false; };
+  if (holds_slot && loop->places <= 0) {
+    Drain(*loop, always);
+    if (loop->error) std::rethrow_exception(loop->error);
+    return;
   }
-  Drain(*loop);
   std::unique_lock lock(mutex_);
+  if (loop->places > 0) Offer(loop);
+  if (holds_slot) {
+    lock.unlock();
+    Drain(*loop, always);
+    lock.lock();
+  } else if (Enter(lock, *loop)) {
+    lock.unlock();
+    DrainInTurns(*loop);
+    lock.lock();
+    if (holds_slot) Leave();
+  }
   std::erase(loops_, loop);
   finished_.wait(lock, [&] { return loop->active == 0; });
   if (loop->error) std::rethrow_exception(loop->error);
 }
 
-void ThreadPool::Drain(Loop& loop) {
-  for (int64_t i; (i = loop.next.fetch_add(1)) < loop.count;) {
+void ThreadPool::Offer(const std::shared_ptr<Loop>& loop) {
+  loops_.push_back(loop);
+  wake_.notify_all();
+}
+
+bool ThreadPool::Enter(std::unique_lock<std::mutex>& lock, const Loop& loop) {
+  if (taken_ == slots_ || !queue_.empty()) {
+    Waiter waiter{.loop = &loop, .woken = {}};
+    queue_.push_back(&waiter);
+    ++hungry_;
+    waiter.woken.wait(lock, [&] { return (taken_ < slots_ && queue_.front() == &waiter) || (loop.claimed() && loop.active == 0); });
+    std::erase(queue_, &waiter);
+    --hungry_;
+    if (loop.claimed()) {
+      WakeNext();
+      return false;
+    }
+  }
+  ++taken_;
+  holds_slot = true;
+  WakeNext();
+  return true;
+}
+
+void ThreadPool::Leave() {
+  holds_slot = false;
+  --taken_;
+  WakeNext();
+}
+
+// For each free slot: callers come first.
+void ThreadPool::WakeNext() {
+  if (taken_ == slots_) return;
+  if (!queue_.empty()) {
+    queue_.front()->woken.notify_one();
+  } else if (!loops_.empty()) {
+    wake_.notify_all();
+  }
+}
+
+template <typename Enough>
+void ThreadPool::Drain(Loop& loop, Enough&& enough) {
+  while (!enough()) {
+    const int64_t i = loop.next.fetch_add(1);
+    if (i >= loop.count) return;
     try {
       (*loop.fn)(i);
     } catch (...) {
@@ -85,19 +149,45 @@ void ThreadPool::Drain(Loop& loop) {
   }
 }
 
+// A caller in a long loop lets the ones that wait have their turns.
+void ThreadPool::DrainInTurns(Loop& loop) {
+  using Clock = std::chrono::steady_clock;
+  while (!loop.claimed()) {
+    const auto begin = Clock::now();
+    Drain(loop, [&] { return hungry_.load(std::memory_order_relaxed) > 0 && Clock::now() - begin > kTurn; });
+    if (loop.claimed()) return;
+    std::unique_lock lock(mutex_);
+    Leave();
+    if (!Enter(lock, loop)) return;
+  }
+}
+
 void ThreadPool::Work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [&] { return !loops_.empty(); });
+    wake_.wait(lock, [&] { return !loops_.empty() && taken_ + static_cast<int>(queue_.size()) < slots_; });
     auto loop = loops_.front();
     ++loop->active;
     if (--loop->places == 0) std::erase(loops_, loop);
+    ++taken_;
+    holds_slot = true;
     lock.unlock();
-    Drain(*loop);
+    thread_limit = loop->limit;
+    Drain(*loop, [&] { return hungry_.load(std::memory_order_relaxed) > 0; });
     lock.lock();
-    // All indices are claimed: no other worker has to look at this loop.
-    std::erase(loops_, loop);
-    if (--loop->active == 0) finished_.notify_all();
+    if (loop->claimed()) {
+      // No other worker has to look at this loop.
+      std::erase(loops_, loop);
+    } else if (loop->places++ == 0) {
+      loops_.push_back(loop);
+    }
+    --loop->active;
+    Leave();
+    if (loop->active > 0) continue;
+    finished_.notify_all();
+    for (Waiter* waiter : queue_) {
+      if (waiter->loop == loop.get()) waiter->woken.notify_one();
+    }
   }
 }
 

@@ -104,6 +104,89 @@ TEST("a limit of one thread keeps a loop on the thread of its caller") {
   EXPECT(pool.threads() == AllowedThreads(), "no limit");
 }
 
+TEST("a limit holds for the loops of the thread that set it, and for no other") {
+  auto& pool = ThreadPool::Process();
+  const auto threads_of_loop = [&] {
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    // A loop within the loop keeps to the limit too, on whichever thread it is started.
+    pool.Run(50, [&](int64_t) {
+      pool.Run(50, [&](int64_t) {
+        std::lock_guard lock(mutex);
+        threads.insert(std::this_thread::get_id());
+      });
+    });
+    return threads.size();
+  };
+  std::atomic<int> wrong{0};
+  std::thread limited([&] {
+    ThreadPool::Limit(1);
+    for (int i = 0; i < 50; ++i) wrong += threads_of_loop() != 1;
+  });
+  for (int i = 0; i < 50; ++i) {
+    wrong += pool.threads() != AllowedThreads();
+    threads_of_loop();
+  }
+  limited.join();
+  EXPECT(wrong == 0, wrong.load());
+}
+
+TEST("however many callers there are, no more threads compute at a time than are allowed") {
+  std::atomic<int> inside{0}, most{0}, calls{0};
+  const auto index = [&](int64_t) {
+    const int now = ++inside;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
+    for (volatile int spin = 0; spin < 2000;) spin = spin + 1;
+    ++calls;
+    --inside;
+  };
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 24; ++caller) {
+    callers.emplace_back([&, caller] {
+      ThreadPool::Limit(caller % 4);
+      for (int i = 0; i < 20; ++i) ThreadPool::Process().Run(caller % 3 == 0 ? 1 : 30, index);
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT(calls == 20 * (8 * 1 + 16 * 30), calls.load());
+  EXPECT(most <= AllowedThreads(), most.load(), " at a time");
+}
+
+TEST("a short loop does not wait for the end of a long one") {
+  std::atomic<bool> began{false}, stop{false};
+  // The long loop ends early once the short one is done; all its indices mean that it was not let in.
+  std::atomic<int64_t> calls{0};
+  constexpr int64_t kCalls = 1 << 22;
+  std::thread long_caller([&] {
+    ThreadPool::Process().Run(kCalls, [&](int64_t) {
+      began = true;
+      if (stop) return;
+      for (volatile int spin = 0; spin < 2000;) spin = spin + 1;
+      ++calls;
+    });
+  });
+  while (!began) std::this_thread::yield();
+  for (int i = 0; i < 5; ++i) EXPECT(EachOnce(Counted(100)));
+  stop = true;
+  long_caller.join();
+  EXPECT(calls < kCalls, "the long loop was done first");
+}
+
+TEST("loops in loops of many callers at a time end") {
+  std::atomic<int> calls{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 12; ++caller) {
+    callers.emplace_back([&, caller] {
+      auto& pool = ThreadPool::Process();
+      ThreadPool::Limit(caller % 3);
+      for (int i = 0; i < 30; ++i) pool.Run(7, [&](int64_t) { pool.Run(11, [&](int64_t) { ++calls; }); });
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT(calls == 12 * 30 * 77, calls.load());
+}
+
 TEST("two threads really work on one loop, where there are two") {
   if (AllowedThreads() < 2) return testing::Skip("one thread allowed: no second one to watch");
   std::mutex mutex;

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 
+#include "base/cgroup.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
 #include "binding/jobs.h"
@@ -56,13 +58,26 @@ Napi::Value MapFile(const Napi::CallbackInfo& info) {
 Napi::Value OpenModel(const Napi::CallbackInfo& info) { return WrapModel(info.Env(), ReadNewModel(Input(info))); }
 
 Napi::Value LimitThreads(const Napi::CallbackInfo& info) {
-  ThreadPool::Process().Limit(std::max(0, info[0].ToNumber().Int32Value()));
+  ThreadPool::Limit(std::max(0, info[0].ToNumber().Int32Value()));
   return info.Env().Undefined();
 }
 
 Napi::Value LimitMemoryBytes(const Napi::CallbackInfo& info) {
   LimitMemory(std::max<int64_t>(0, info[0].ToNumber().Int64Value()));
   return info.Env().Undefined();
+}
+
+Napi::Value Resources(const Napi::CallbackInfo& info) {
+  const Cgroup cgroup = ReadCgroup();
+  Napi::Object result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, int64_t number) { result[name] = Napi::Number::New(info.Env(), static_cast<double>(number)); };
+  set("affinityThreads", AffinityThreads());
+  set("threads", AllowedThreads());
+  set("availableBytes", AvailableMemory());
+  set("residentBytes", ResidentBytes());
+  if (cgroup.threads > 0) set("cgroupThreads", cgroup.threads);
+  if (cgroup.memory_limit > 0) set("cgroupBytes", cgroup.memory_limit);
+  return result;
 }
 
 Napi::Value ReturnFreeMemoryNow(const Napi::CallbackInfo& info) {
@@ -232,6 +247,54 @@ Answer Nothing() {
   return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
 }
 
+// A result goes into the caller's memory and must not touch what is read.
+void RefuseOverlap(std::span<const std::byte> out, std::span<const std::byte> data, const char* name) {
+  if (out.data() < data.data() + data.size() && data.data() < out.data() + out.size()) {
+    throw Error("ERR_BAD_ARGUMENT", std::string("out: expected memory that does not overlap ") + name);
+  }
+}
+
+// Where a job puts `size` numbers: the caller's `out` if there is one, else memory of its own that the answer copies.
+template <typename T>
+class Result {
+ public:
+  Result(const Napi::Value& value, napi_typedarray_type type, int64_t size) : size_(size) {
+    if (value.IsUndefined()) return;
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type ||
+        static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength()) != size) {
+      throw Error("ERR_BAD_ARGUMENT", "out: expected a typed array of its kind and of " + std::to_string(size) + " elements");
+    }
+    bytes_ = BytesOf(value, "out");
+    given_ = true;
+  }
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+  // Called in the job: taking memory may fail there.
+  T* Data() {
+    if (!given_) own_.resize(size_);
+    return given_ ? reinterpret_cast<T*>(bytes_.data()) : own_.data();
+  }
+
+  // After Data.
+  Answer ToAnswer() {
+    if (given_) return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+    return [own = std::move(own_)](Napi::Env env) -> Napi::Value {
+      if constexpr (std::is_same_v<T, double>) {
+        return FloatArray(env, own);
+      } else {
+        return IndexArray(env, own);
+      }
+    };
+  }
+
+ private:
+  int64_t size_;
+  bool given_ = false;
+  std::span<std::byte> bytes_;
+  std::vector<T> own_;
+};
+
 struct SliceInput {
   std::span<std::byte> data, out;
   int64_t rows, columns, item_bytes;
@@ -243,17 +306,16 @@ SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
                    .out = BytesOf(info[4], "out"),
                    .rows = info[1].ToNumber().Int64Value(),
                    .columns = info[2].ToNumber().Int64Value(),
-                   .item_bytes = static_cast<int64_t>(info[0].As<Napi::TypedArray>().ElementSize()),
+                   .item_bytes = info[5].IsNumber() ? info[5].ToNumber().Int64Value() : static_cast<int64_t>(info[0].As<Napi::TypedArray>().ElementSize()),
                    .keep = {}};
+  if (input.item_bytes < 1) throw Error("ERR_BAD_ARGUMENT", "itemBytes: expected at least 1");
   input.keep = ReadIndices(info[3], by_rows ? input.rows : input.columns, "keep");
   const int64_t kept = Product({static_cast<int64_t>(input.keep.size()), by_rows ? input.columns : input.rows, input.item_bytes}, "out");
   if (static_cast<int64_t>(input.data.size()) != Product({input.rows, input.columns, input.item_bytes}, "data")) {
     throw Error("ERR_BAD_ARGUMENT", "data: expected rows x columns elements");
   }
   if (static_cast<int64_t>(input.out.size()) != kept) throw Error("ERR_BAD_ARGUMENT", "out: expected as many elements as are kept");
-  if (input.out.data() < input.data.data() + input.data.size() && input.data.data() < input.out.data() + input.out.size()) {
-    throw Error("ERR_BAD_ARGUMENT", "out: expected memory that does not overlap data");
-  }
+  RefuseOverlap(input.out, input.data, "data");
   return input;
 }
 
@@ -262,7 +324,7 @@ Napi::Value StartSliceRows(const Napi::CallbackInfo& info) {
     SliceRows(job, input.data.data(), input.columns * input.item_bytes, input.keep, input.out.data());
     return Nothing();
   };
-  return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
+  return StartJob(info.Env(), info.Env().Undefined(), {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
 }
 
 Napi::Value StartSliceColumns(const Napi::CallbackInfo& info) {
@@ -270,7 +332,7 @@ Napi::Value StartSliceColumns(const Napi::CallbackInfo& info) {
     SliceColumns(job, input.data.data(), input.rows, input.columns, input.item_bytes, input.keep, input.out.data());
     return Nothing();
   };
-  return StartJob(info.Env(), info[5], {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
+  return StartJob(info.Env(), info.Env().Undefined(), {info[0].As<Napi::Object>(), info[4].As<Napi::Object>()}, std::move(work));
 }
 
 // A matrix's memory, to be kept while a job reads it: its object could be given another array meanwhile.
@@ -278,17 +340,29 @@ void KeepData(const Napi::Value& matrix, std::vector<Napi::Object>& kept) {
   if (matrix.IsObject()) kept.push_back(matrix.As<Napi::Object>().Get("data").As<Napi::Object>());
 }
 
+void KeepOut(const Napi::Value& out, std::vector<Napi::Object>& kept) {
+  if (out.IsObject()) kept.push_back(out.As<Napi::Object>());
+}
+
+std::span<const std::byte> Bytes(const Tensor& tensor) {
+  return {tensor.data, static_cast<size_t>(tensor.rows * tensor.columns * ItemBytes(tensor.dtype))};
+}
+
 Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
   const Tensor p = ReadMatrix(info[0]), q = ReadMatrix(info[1]);
   if (p.rows != q.rows || p.columns != q.columns) throw Error("ERR_BAD_ARGUMENT", "klDivergence: expected two matrices of the same shape");
-  auto work = [p, q](Job& job) {
-    std::vector<double> divergences(p.rows);
+  Result<double> result(info[2], napi_float64_array, p.rows);
+  RefuseOverlap(result.bytes(), Bytes(p), "p");
+  RefuseOverlap(result.bytes(), Bytes(q), "q");
+  auto work = [p, q, result = std::move(result)](Job& job) mutable {
+    double* divergences = result.Data();
     job.Parallel(p.rows, [&](int64_t row) { divergences[row] = RowDivergence(ActiveKernels(), p, q, row); });
-    return [divergences](Napi::Env env) { return FloatArray(env, divergences); };
+    return result.ToAnswer();
   };
   std::vector<Napi::Object> kept;
   for (const size_t i : {0, 1}) KeepData(info[i], kept);
-  return StartJob(info.Env(), info[2], std::move(kept), std::move(work));
+  KeepOut(info[2], kept);
+  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
 }
 
 // Every matrix that the metric needs, all of the same neurons.
@@ -305,7 +379,12 @@ Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
   const Tensor activations = ReadMatrix(input.Get("activations")), down = ReadMatrix(input.Get("down"));
   const Tensor gate = ReadMatrix(input.Get("gate")), up = ReadMatrix(input.Get("up"));
   CheckNeurons(metric, activations, down, gate, up);
-  auto work = [=](Job& job) {
+  Result<double> result(info[1], napi_float64_array, metric == NeuronMetric::kMagnitude ? gate.rows : activations.columns);
+  RefuseOverlap(result.bytes(), Bytes(activations), "activations");
+  RefuseOverlap(result.bytes(), Bytes(down), "down");
+  RefuseOverlap(result.bytes(), Bytes(gate), "gate");
+  RefuseOverlap(result.bytes(), Bytes(up), "up");
+  auto work = [=, result = std::move(result)](Job& job) mutable {
     std::vector<double> scores;
     if (metric == NeuronMetric::kMagnitude) {
       scores = ScoreByMagnitude(job, gate, up, down);
@@ -313,11 +392,13 @@ Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
       const std::vector<double> down_squares = down ? ColumnSquares(job, down) : std::vector<double>(activations.columns);
       scores = ScoreByActivations(metric, SumActivations(job, activations), down_squares);
     }
-    return [scores](Napi::Env env) { return FloatArray(env, scores); };
+    std::copy(scores.begin(), scores.end(), result.Data());
+    return result.ToAnswer();
   };
   std::vector<Napi::Object> kept;
   for (const char* name : {"activations", "down", "gate", "up"}) KeepData(input.Get(name), kept);
-  return StartJob(info.Env(), info[1], std::move(kept), std::move(work));
+  KeepOut(info[1], kept);
+  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
 }
 
 Napi::Value StartTopK(const Napi::CallbackInfo& info) {
@@ -332,8 +413,10 @@ Napi::Value StartTopK(const Napi::CallbackInfo& info) {
   }
   if (count < 0 || count > columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(columns));
   const std::byte* data = BytesOf(scores, "scores").data();
-  auto work = [=](Job& job) {
-    std::vector<uint32_t> indices(rows * count);
+  Result<uint32_t> result(info[4], napi_uint32_array, Product({rows, count}, "out"));
+  RefuseOverlap(result.bytes(), BytesOf(scores, "scores"), "scores");
+  auto work = [=, result = std::move(result)](Job& job) mutable {
+    uint32_t* indices = result.Data();
     job.Parallel(rows, [&](int64_t row) {
       std::vector<double> values(columns);
       for (int64_t i = 0; i < columns; ++i) {
@@ -341,15 +424,13 @@ Napi::Value StartTopK(const Napi::CallbackInfo& info) {
                          : static_cast<double>(reinterpret_cast<const float*>(data)[row * columns + i]);
         if (std::isnan(values[i])) throw Error("ERR_BAD_ARGUMENT", "scores: expected numbers, got NaN in row " + std::to_string(row));
       }
-      TopK(values.data(), columns, count, indices.data() + row * count);
+      TopK(values.data(), columns, count, indices + row * count);
     });
-    return [indices](Napi::Env env) -> Napi::Value {
-      auto array = Napi::Uint32Array::New(env, indices.size());
-      std::copy(indices.begin(), indices.end(), array.Data());
-      return array;
-    };
+    return result.ToAnswer();
   };
-  return StartJob(info.Env(), info[4], {info[0].As<Napi::Object>()}, std::move(work));
+  std::vector<Napi::Object> kept{info[0].As<Napi::Object>()};
+  KeepOut(info[4], kept);
+  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -365,6 +446,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("openModel", Guarded<OpenModel>);
   define("limitThreads", Guarded<LimitThreads>);
   define("limitMemory", Guarded<LimitMemoryBytes>);
+  define("resources", Guarded<Resources>);
   define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
   define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);

@@ -7,6 +7,9 @@
 #include <system_error>
 #include <thread>
 
+#include "base/memory.h"
+#include "base/thread_pool.h"
+
 namespace flab::binding {
 namespace {
 
@@ -125,7 +128,9 @@ Napi::Value StartJob(Napi::Env env, const Napi::Value& on_progress, std::vector<
   });
   napi_add_env_cleanup_hook(env, StopAndJoin, running.get());
   try {
-    running->thread = std::thread([running, channel, work = std::move(work)]() mutable {
+    running->thread = std::thread([running, channel, work = std::move(work), threads = ThreadPool::limit(), memory = MemoryLimit()]() mutable {
+      ThreadPool::Limit(threads);
+      LimitMemory(memory);
       RunWork(running, work);
       work = nullptr;
       Send(channel, new Message{running, true, 0, 0});

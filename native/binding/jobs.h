@@ -18,7 +18,7 @@ using Answer = std::function<Napi::Value(Napi::Env)>;
 using Work = std::function<Answer(Job&)>;
 
 // Starts `work` on a thread of its own and returns {promise, cancel}. Not libuv's pool: a long job would
-// block the file system. `on_progress` may be undefined. `kept` stays alive until the job has ended: the
+// block the file system. It keeps to the limits of threads and memory that hold on this thread now. `on_progress` may be undefined. `kept` stays alive until the job has ended: the
 // JavaScript memory that the work reads and writes. An environment that ends meanwhile cancels the job and
 // waits for its thread.
 Napi::Value StartJob(Napi::Env env, const Napi::Value& on_progress, std::vector<Napi::Object> kept, Work work);

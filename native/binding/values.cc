@@ -166,7 +166,8 @@ WritePiece ReadPiece(const Napi::Object& object) {
 
 Napi::Function MappedFileObject::Define(Napi::Env env) {
   return DefineClass(env, "MappedFile",
-                     {InstanceAccessor<&MappedFileObject::Bytes>("bytes"), InstanceMethod<&MappedFileObject::View>("view")});
+                     {InstanceAccessor<&MappedFileObject::Bytes>("bytes"), InstanceMethod<&MappedFileObject::View>("view"),
+                      InstanceMethod<&MappedFileObject::Discard>("discard")});
 }
 
 MappedFileObject::MappedFileObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MappedFileObject>(info) {}
@@ -186,6 +187,15 @@ std::shared_ptr<MappedFile> MappedFileObject::From(const Napi::Value& value) {
 }
 
 Napi::Value MappedFileObject::Bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), file_ ? file_->bytes() : 0); }
+
+Napi::Value MappedFileObject::Discard(const Napi::CallbackInfo& info) {
+  const int64_t begin = info[0].ToNumber().Int64Value(), end = info[1].ToNumber().Int64Value();
+  if (!file_ || begin < 0 || end < begin || end > file_->bytes()) {
+    throw ToJsError(info.Env(), Error("ERR_BAD_ARGUMENT", "discard: expected 0 <= begin <= end <= bytes of the file"));
+  }
+  file_->Discard(begin, end);
+  return info.Env().Undefined();
+}
 
 Napi::Value MappedFileObject::View(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

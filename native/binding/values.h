@@ -33,6 +33,7 @@ class MappedFileObject : public Napi::ObjectWrap<MappedFileObject> {
  private:
   Napi::Value Bytes(const Napi::CallbackInfo& info);
   Napi::Value View(const Napi::CallbackInfo& info);
+  Napi::Value Discard(const Napi::CallbackInfo& info);
 
   std::shared_ptr<MappedFile> file_;
 };

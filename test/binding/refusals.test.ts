@@ -127,6 +127,19 @@ const kernels: readonly Refusal[] = [
 	['more of the largest than there are', () => native.topK(floats, 2, 3, 4), /^count: expected 0 to 3$/],
 	['scores of another size', () => native.topK(floats, 2, 2, 1), /^scores: expected rows x columns elements$/],
 	['scores that are no floats', () => native.topK(wrong(new Int32Array(6)), 2, 3, 1), /^scores: expected floats$/],
+	['an out of doubles that is too short', () => native.klDivergence(matrix(2, 3), matrix(2, 3), new Float64Array(1)), /^out: expected a typed array of its kind and of 2 elements$/],
+	['an out of another kind', () => native.topK(floats, 2, 3, 1, wrong(new Float32Array(2))), /^out: expected a typed array of its kind and of 2 elements$/],
+	['an out of divergences that overlaps a matrix', () => {
+		const buffer = new ArrayBuffer(24);
+		return native.klDivergence(matrix(2, 3, new Float32Array(buffer)), matrix(2, 3), new Float64Array(buffer, 0, 2));
+	}, /^out: expected memory that does not overlap p$/],
+	['an out of scores that overlaps a matrix', () => {
+		const buffer = new ArrayBuffer(24);
+		return native.neuronScores({metric: 'wanda', activations: matrix(2, 3), down: matrix(2, 3, new Float32Array(buffer))}, new Float64Array(buffer));
+	}, /^out: expected memory that does not overlap down$/],
+	['elements of no bytes', () => native.sliceColumns(floats, 2, 3, Uint32Array.of(0), new Float32Array(2), 0), /^itemBytes: expected at least 1$/],
+	['elements of more bytes than there are', () => native.sliceColumns(floats, 2, 3, Uint32Array.of(0), new Float32Array(2), 8), /^data: expected rows x columns elements$|^out: expected as many/],
+	['to discard past the end of a file', () => file.discard(0, file.bytes + 1), /^discard: expected 0 <= begin <= end <= bytes of the file$/],
 	['a view that ends past its file', () => file.view(0, file.bytes + 1), /^view: expected 0 <= begin <= end <= bytes of the file$/],
 	['a view that ends before it begins', () => file.view(5, 4), /^view: expected 0 <= begin/],
 	['a view that begins before its file', () => file.view(-1, 4), /^view: expected 0 <= begin/],

@@ -1,4 +1,5 @@
 import {Writable} from 'node:stream';
+import {doctor} from '../../ts/doctor/doctor.js';
 import {run} from '../../ts/cli/run.js';
 import type {Pipeline} from '../../ts/cli/context.js';
 import {examplePlan} from '../plan/examplePlan.js';
@@ -17,6 +18,7 @@ export const runLine = async (argv: readonly string[], overrides: Partial<Pipeli
 		plan: async () => examplePlan(),
 		apply: async () => exampleReport(),
 		inspect: async () => exampleInspection(),
+		doctor: async () => doctor(),
 		...overrides,
 	};
 	const recorded = Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, async (...inputs: unknown[]) => {

@@ -1,4 +1,5 @@
 // A command line in a process of its own, on a pipeline that waits for the signal. What it does is told on stderr.
+import {doctor} from '../../ts/doctor/doctor.js';
 import process from 'node:process';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Pipeline} from '../../ts/cli/context.js';
@@ -25,5 +26,6 @@ await start(argv, async () => ({
 	prune,
 	plan: async () => exampleReport().plan,
 	apply: async () => exampleReport(),
+	doctor,
 	inspect: async () => ({...exampleInspection(), components: Array.from({length: 20_000}, () => exampleInspection().components[0]!)}),
 }));

@@ -1,8 +1,11 @@
+import {mkdtemp, rm, truncate, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {klDivergence, neuronScores, openCheckpoint, sliceColumns, sliceRows, topK} from '../../ts/index.js';
 import {readHeader} from '../../ts/checkpoint/safetensors.js';
 import {mapFile} from '../../ts/native/jobs.js';
+import {loadNative} from '../../ts/native/load.js';
 import {packageRoot} from '../../ts/native/root.js';
 import {readReference} from '../native/reference.js';
 
@@ -62,10 +65,12 @@ test('klDivergence is infinite where only the candidate excludes a token, and ig
 	t.deepEqual([...await klDivergence({data: Float32Array.of(1, Number.NaN, 3), shape}, {data: all, shape})], [Number.NaN]);
 });
 
+const twoRows = {data: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3]};
+
 const refusals: ReadonlyArray<readonly [string, () => Promise<unknown>, RegExp]> = [
 	['shapes that differ', async () => klDivergence({data: new Float32Array(6), shape: [2, 3]}, {data: new Float32Array(6), shape: [3, 2]}), /^q\.shape: expected \[2, 3] as p has, got \[3,2]$/],
 	['data that does not fill its shape', async () => klDivergence({data: new Float32Array(5), shape: [2, 3]}, {data: new Float32Array(6), shape: [2, 3]}), /^p\.data: expected 6 elements for the shape \[2, 3], got 5$/],
-	['16-bit data without a dtype', async () => klDivergence({data: new Uint16Array(2), shape: [1, 2]}, {data: new Float32Array(2), shape: [1, 2]}), /^p: expected a Float32Array, or a Uint16Array with dtype BF16 or F16, got a Uint16Array$/],
+	['16-bit data without a dtype', async () => klDivergence({data: new Uint16Array(2), shape: [1, 2]}, {data: new Float32Array(2), shape: [1, 2]}), /^p: expected a Float32Array, a Uint16Array with dtype BF16 or F16, or bytes of one of these with their dtype, got a Uint16Array$/],
 	['rows that descend', async () => sliceRows({data: new Float32Array(6), shape: [3, 2]}, [2, 1]), /^keep: expected ascending indices from 0 to 2, got "1 at place 1"$/],
 	['rows that do not exist', async () => sliceRows({data: new Float32Array(6), shape: [3, 2]}, [3]), /^keep: expected ascending indices from 0 to 2, got "3 at place 0"$/],
 	['an out of another size', async () => sliceColumns({data: new Float32Array(6), shape: [3, 2]}, [0], {out: new Float32Array(2)}), /^out: expected a Float32Array of 3 elements, got "a Float32Array of 2"$/],
@@ -73,6 +78,28 @@ const refusals: ReadonlyArray<readonly [string, () => Promise<unknown>, RegExp]>
 		const data = new Float32Array(6);
 		return sliceColumns({data, shape: [3, 2]}, [0], {out: data.subarray(0, 3)});
 	}, /^out: expected memory that does not overlap data$/],
+	['an out of another kind', async () => topK(Float64Array.of(1, 2), 1, {out: new Float64Array(1) as never}), /^out: expected a Uint32Array of 1 elements, got "a Float64Array of 1"$/],
+	['an out of divergences that is too long', async () => klDivergence(twoRows, twoRows, {out: new Float64Array(3)}), /^out: expected a Float64Array of 2 elements, got "a Float64Array of 3"$/],
+	['an out of neurons that overlaps their activations', async () => {
+		const buffer = new ArrayBuffer(24);
+		return neuronScores({metric: 'activation', activations: {data: new Float32Array(buffer), shape: [2, 3]}}, {out: new Float64Array(buffer)});
+	}, /^out: expected memory that does not overlap activations$/],
+	['an out of divergences that overlaps the candidate', async () => {
+		const buffer = new ArrayBuffer(24);
+		return klDivergence(twoRows, {data: new Float32Array(buffer), shape: [2, 3]}, {out: new Float64Array(buffer, 8)});
+	}, /^out: expected memory that does not overlap q$/],
+	['an out of indices that overlaps the scores', async () => {
+		const scores = new Float32Array(4);
+		return topK(scores, 2, {out: new Uint32Array(scores.buffer, 8)});
+	}, /^out: expected memory that does not overlap scores$/],
+	['bytes of too few elements', async () => sliceRows({data: Buffer.alloc(11), dtype: 'F32', shape: [3, 1]}, [0]), /^matrix\.data: expected 3 elements for the shape \[3, 1], got 2\.75$/],
+	['memory that may shrink', async () => {
+		const Resizable = ArrayBuffer as unknown as new (bytes: number, options: {maxByteLength: number}) => ArrayBuffer;
+		return topK(new Float64Array(new Resizable(16, {maxByteLength: 32})), 1);
+	}, /^scores\.data: expected memory of a fixed size, got "a resizable ArrayBuffer"$/],
+	['no matrix', async () => sliceRows(undefined as never, [0]), /^matrix: expected an object with data and shape, got undefined$/],
+	['no thread', async () => topK(Float64Array.of(1), 1, {threads: 0}), /^threads: expected a whole number of at least 1, got 0$/],
+	['a signal that is none', async () => topK(Float64Array.of(1), 1, {signal: 'soon' as never}), /^signal: expected an AbortSignal, got "soon"$/],
 	['wanda without down', async () => neuronScores({metric: 'wanda', activations: {data: new Float32Array(6), shape: [3, 2]}}), /^down: expected a matrix, as wanda needs it, got undefined$/],
 	['NaN among scores', async () => topK(Float64Array.of(1, Number.NaN), 1), /^scores: expected numbers, got NaN in row 0$/],
 	['more than there are', async () => topK(Float64Array.of(1, 2), 3), /^count: expected a whole number from 0 to 2, got 3$/],
@@ -151,4 +178,94 @@ test('tensors of a checkpoint are its memory: views agree, and writing to one le
 
 test('a call whose signal has fired is refused as cancelled', async t => {
 	await t.throwsAsync(sliceRows({data: new Float32Array(6), shape: [3, 2]}, [0], {signal: AbortSignal.abort('enough')}), {code: 'ERR_ABORTED'});
+});
+
+test('results go into memory of the caller, and are the same', async t => {
+	const p = {data: Float32Array.from({length: 40}, (_, i) => Math.sin(i)), shape: [4, 10]};
+	const q = {data: Float32Array.from({length: 40}, (_, i) => Math.cos(i)), shape: [4, 10]};
+	const shared = new Float64Array(new SharedArrayBuffer(100), 8, 4);
+	t.is(await klDivergence(p, q, {out: shared}), shared);
+	t.deepEqual([...shared], [...await klDivergence(p, q)]);
+	const indices = new Uint32Array(8);
+	t.is(await topK(p, 2, {out: indices}), indices);
+	t.deepEqual(indices, await topK(p, 2));
+	const scores = new Float64Array(10);
+	t.is(await neuronScores({metric: 'activation', activations: p}, {out: scores}), scores);
+	t.deepEqual(scores, await neuronScores({metric: 'activation', activations: p}));
+});
+
+for (const offset of [0, 1, 3]) {
+	test(`bytes in a Buffer, ${offset} bytes off, count as the elements that they are`, async t => {
+		const floats = Float32Array.from({length: 6}, (_, i) => Math.sin(i) * 3);
+		const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(floats.buffer)]).subarray(offset);
+		const [asFloats, asBytes] = [{data: floats, shape: [2, 3]}, {data: bytes, dtype: 'F32', shape: [2, 3]}];
+		const other = {data: new Float32Array(6), shape: [2, 3]};
+		t.deepEqual(await klDivergence(asBytes, other), await klDivergence(asFloats, other));
+		t.deepEqual(await neuronScores({metric: 'activation', activations: asBytes}), await neuronScores({metric: 'activation', activations: asFloats}));
+		const rows = await sliceRows(asBytes, [1]);
+		const columns = await sliceColumns(asBytes, [0, 2], {out: Buffer.alloc(16)});
+		t.true(Buffer.isBuffer(rows.data));
+		t.deepEqual([rows.dtype, rows.shape, columns.shape], ['F32', [1, 3], [2, 2]]);
+		t.deepEqual([...new Float32Array(Uint8Array.from(rows.data).buffer)], [...floats.subarray(3)]);
+		t.deepEqual([...new Float32Array(Uint8Array.from(columns.data).buffer)], [...floats].filter((_, i) => i % 3 !== 1));
+	});
+}
+
+test('many calls at once with different threads give what they give alone', async t => {
+	const p = {data: Float32Array.from({length: 64_000}, (_, i) => Math.sin(i)), shape: [64, 1000]};
+	const q = {data: Float32Array.from({length: 64_000}, (_, i) => Math.cos(i)), shape: [64, 1000]};
+	const alone = await klDivergence(p, q);
+	const many = await Promise.all(Array.from({length: 24}, async (_, i) => klDivergence(p, q, i % 3 === 0 ? {} : {threads: i % 3})));
+	t.true(many.every(got => got.every((value, row) => value === alone[row])));
+});
+
+test('a checkpoint that is closed gives no more tensors, and its memory reads the file again', async t => {
+	const dir = join(packageRoot, 'test/fixtures/models/llama-bf16-sharded');
+	const checkpoint = await openCheckpoint(dir);
+	const tensor = checkpoint.tensor('model.embed_tokens.weight');
+	const data = tensor.data as Uint16Array;
+	const original = [...data];
+	data.fill(7);
+	checkpoint[Symbol.dispose]();
+	t.deepEqual([...data], original);
+	t.throws(() => checkpoint.tensor('model.embed_tokens.weight'), {code: 'ERR_BAD_ARGUMENT', message: 'checkpoint: expected one that is open, got "one that was closed"'});
+	checkpoint.close();
+	await checkpoint[Symbol.asyncDispose]();
+});
+
+test('closing a checkpoint gives its memory back at once, though its data is still held', async t => {
+	const dir = await mkdtemp(join(tmpdir(), 'flab-close-'));
+	t.teardown(async () => rm(dir, {recursive: true}));
+	const bytes = 96 << 20;
+	const header = Buffer.from(JSON.stringify({big: {dtype: 'U8', shape: [bytes], data_offsets: [0, bytes]}}).padEnd(120));
+	await writeFile(join(dir, 'model.safetensors'), Buffer.concat([Buffer.from(BigUint64Array.of(120n).buffer), header]));
+	await truncate(join(dir, 'model.safetensors'), 128 + bytes);
+	await writeFile(join(dir, 'config.json'), '{}');
+	const checkpoint = await openCheckpoint(dir);
+	const data = checkpoint.tensor('big').data as Uint8Array;
+	for (let place = 0; place < bytes; place += 4096) {
+		data[place] = 1;
+	}
+
+	const before = loadNative().resources().residentBytes;
+	checkpoint.close();
+	const given = before - loadNative().resources().residentBytes;
+	t.true(given > bytes / 2, `${given} bytes were given back`);
+	t.is(data[0], 0);
+});
+
+test('`using` is at home here: a tensor whose block ends gives its whole pages back', async t => {
+	const dir = join(packageRoot, 'examples/tiny-coder');
+	await using checkpoint = await openCheckpoint(dir);
+	let data: Uint16Array;
+	let inner: number;
+	{
+		using tensor = checkpoint.tensor('model.embed_tokens.weight');
+		data = tensor.data as Uint16Array;
+		inner = data[data.length / 2]!;
+		data[data.length / 2] = inner + 1;
+	}
+
+	t.is(data[data.length / 2], inner);
+	t.deepEqual(Object.keys(await sliceRows(checkpoint.tensor('model.embed_tokens.weight'), [0])).sort(), ['data', 'dtype', 'shape']);
 });

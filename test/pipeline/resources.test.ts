@@ -1,27 +1,58 @@
+import {join} from 'node:path';
 import test from 'ava';
-import {apply, plan, prune} from '../../ts/index.js';
+import {plan} from '../../ts/index.js';
+import type {Native} from '../../ts/native/contract.js';
 import {loadNative} from '../../ts/native/load.js';
-import {examplePlan} from '../plan/examplePlan.js';
+import {packageRoot} from '../../ts/native/root.js';
 
-const nowhere = '/nowhere/at/all';
-const limits = {threads: 1, maxMemory: 4096} as const;
-const options = {model: nowhere, layers: {drop: [1]}};
+const example = join(packageRoot, 'examples/tiny-coder');
+const options = {model: example, calibration: {paths: [join(example, 'data/calibration.jsonl')], maxTexts: 4, maxTokens: 32}, layers: {drop: 1}} as const;
 
-test.serial('plan, prune and apply set the limits of the process before they open anything, and lift those that they are not given', async t => {
-	const native = loadNative() as {limitThreads: (threads: number) => void; limitMemory: (bytes: number) => void};
-	const {limitThreads, limitMemory} = native;
+/** Notes under which limits each scoring of layers starts, until the test ends. */
+const watchLimits = (t: {teardown: (end: () => void) => void}) => {
+	const native = loadNative() as {-readonly [Name in keyof Native]: Native[Name]};
+	const {limitThreads, limitMemory, scoreLayers} = native;
 	t.teardown(() => {
-		Object.assign(native, {limitThreads, limitMemory});
+		Object.assign(native, {limitThreads, limitMemory, scoreLayers});
 	});
-	for (const run of [
-		async (given: object) => plan({...options, ...given}),
-		async (given: object) => prune({...options, out: '/tmp/none', ...given}),
-		async (given: object) => apply({model: nowhere, plan: examplePlan(), out: '/tmp/none', ...given}),
-	]) {
-		const calls: number[] = [];
-		Object.assign(native, {limitThreads: (threads: number) => calls.push(threads), limitMemory: (bytes: number) => calls.push(bytes)});
-		await t.throwsAsync(run(limits), {code: 'ERR_READ'});
-		await t.throwsAsync(run({}), {code: 'ERR_READ'});
-		t.deepEqual(calls, [1, 4096, 0, 0]);
-	}
+	const now = {threads: 0, memory: 0};
+	const seen: Array<typeof now> = [];
+	native.limitThreads = threads => {
+		now.threads = threads;
+		limitThreads(threads);
+	};
+
+	native.limitMemory = memory => {
+		now.memory = memory;
+		limitMemory(memory);
+	};
+
+	native.scoreLayers = (...inputs) => {
+		seen.push({...now});
+		return scoreLayers(...inputs);
+	};
+
+	return {now, seen};
+};
+
+test.serial('runs at the same time keep to their own threads and memory, and leave no limit behind', async t => {
+	const {now, seen} = watchLimits(t);
+	const limits = [{threads: 1, maxMemory: 1e9}, {threads: 2}, {}];
+	const plans = await Promise.all(limits.map(async limit => plan({...options, ...limit})));
+	const keyOf = ({threads, memory}: typeof now) => `${threads} ${memory}`;
+	t.deepEqual([...new Set(seen.map(limit => keyOf(limit)))].sort(), ['0 0', '1 1000000000', '2 0']);
+	t.deepEqual(now, {threads: 0, memory: 0});
+	t.deepEqual(plans.map(({layers}) => layers), plans.map(() => plans[0]!.layers));
+});
+
+test.serial('a limit of memory holds for its own run only', async t => {
+	const [tight, free] = await Promise.allSettled([plan({...options, maxMemory: 1 << 20}), plan(options)]);
+	t.is(tight.status === 'rejected' && (tight.reason as {code: string}).code, 'ERR_MEMORY');
+	t.is(free.status, 'fulfilled');
+});
+
+test('the addon says what the machine grants, and by whose word', t => {
+	const {threads, affinityThreads, cgroupThreads, availableBytes, residentBytes} = loadNative().resources();
+	t.true(threads >= 1 && threads <= Math.min(affinityThreads, cgroupThreads ?? Infinity));
+	t.true(availableBytes > 0 && residentBytes > 1e6);
 });

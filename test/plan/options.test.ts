@@ -1,5 +1,6 @@
 import test from 'ava';
-import {checkControl, resolveApplyOptions, resolveInspectOptions, resolvePlanOptions, resolvePruneOptions} from '../../ts/plan/options.js';
+import {resolveApplyOptions, resolveInspectOptions, resolvePlanOptions, resolvePruneOptions} from '../../ts/plan/options.js';
+import {checkControl} from '../../ts/progress.js';
 
 const lines = (t: {throws: (run: () => unknown, expectation: object) => Error | undefined}, run: () => unknown): string[] =>
 	t.throws(run, {code: 'ERR_BAD_ARGUMENT', name: 'FlabError'})!.message.split('\n');
@@ -39,7 +40,7 @@ test('layers, ffn and output get their defaults', t => {
 
 test('resolving twice changes nothing', t => {
 	const once = resolvePruneOptions({model: 'm', out: 'o', corpus: 'c', calibration: ['d'], layers: {drop: 2}, ffn: {width: 128}});
-	t.deepEqual(resolvePruneOptions(once), once);
+	t.deepEqual(resolvePruneOptions(once as never), once);
 });
 
 test('everything that is wrong is said at once, a line each', t => {
@@ -49,9 +50,9 @@ test('everything that is wrong is said at once, a line each', t => {
 	} as never)), [
 		'model: expected the folder of a checkpoint, got ""',
 		'corpus: expected a list of at least one path, got []',
-		'calibration.paths: expected a list of at least one path, got undefined',
 		'calibration.maxTexts: expected a whole number of at least 1, got 0',
-		'evaluation: expected a path, a list of paths, or an object with paths, got 7',
+		'calibration.paths: expected a list of at least one path, got undefined',
+		'evaluation: expected a path, a list of paths, an object with paths or texts, or an iterable of texts, got 7',
 		'vocabulary.select: expected one of used, min-count, top, coverage, got "most"',
 		'layers.drop: expected a number of layers of at least 1, or a list of layer indices, got 0',
 		'layers.metric: expected one of kl, bi, bi-last, angular, perplexity, got "x"',
@@ -139,4 +140,31 @@ test('signal and onProgress must be what they are called', t => {
 	t.notThrows(() => checkControl({signal: new AbortController().signal, onProgress() {}}));
 	t.throws(() => checkControl({signal: {} as never}), {code: 'ERR_BAD_ARGUMENT', message: 'signal: expected an AbortSignal, got a Object'});
 	t.throws(() => checkControl({onProgress: 1 as never}), {code: 'ERR_BAD_ARGUMENT', message: 'onProgress: expected a function, got 1'});
+});
+
+test('texts are given as a function, an iterable, or in an object with limits', t => {
+	const make = () => ['a'];
+	const stream = (async function * () {
+		yield 'a';
+	})();
+	const {corpus, calibration, evaluation} = plan({model: 'm', corpus: make, calibration: stream, evaluation: {texts: ['a'], maxTexts: 3}});
+	t.deepEqual(corpus, {paths: [], texts: make});
+	t.deepEqual(calibration, {paths: [], texts: stream, maxTexts: 128, maxTokens: 512});
+	t.deepEqual(evaluation, {paths: [], texts: ['a'], maxTexts: 3, maxTokens: 1024});
+});
+
+test('a corpus that can be read once only is refused, as are files beside texts', t => {
+	const stream = (async function * () {
+		yield 'a';
+	})();
+	t.deepEqual(lines(t, () => plan({model: 'm', corpus: stream})), [
+		'corpus: expected a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only), got a AsyncGenerator',
+	]);
+	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: stream}})), [
+		'corpus.texts: expected a list of texts, or a function that makes them: they are read more than once, got a AsyncGenerator',
+	]);
+	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: ['a'], paths: ['b'], fields: ['c']}})), [
+		'corpus.paths: expected no such name beside texts, which come from no file, got ["b"]',
+		'corpus.fields: expected no such name beside texts, which come from no file, got ["c"]',
+	]);
 });

@@ -1,7 +1,9 @@
 import {stat} from 'node:fs/promises';
 import {badArgument, fileError, FlabError, throwIfAborted} from '../errors.js';
 import type {Control} from '../progress.js';
+import type {GivenTexts} from '../plan/texts.js';
 import {readCsv} from './csv.js';
+import {readGiven} from './given.js';
 import {readJsonArray, readJsonLines} from './jsonl.js';
 import {readParquet} from './parquet.js';
 import {readPlainText} from './plain.js';
@@ -30,6 +32,8 @@ export type TextSource = {
 	/** Extensions to read in folders (".py"). Default: those of source code; in folders without any, record files. */
 	readonly extensions?: readonly string[];
 	readonly format?: TextFormat;
+	/** Texts of the caller instead of files. */
+	readonly texts?: GivenTexts;
 };
 
 /**
@@ -42,7 +46,12 @@ export async function * readTexts(source: TextSource, control: Control = {}): As
 }
 
 /** The texts of a source whose files are known (see `sourceFiles`). */
-export async function * readFiles(files: readonly SourceFile[], {fields, format}: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+export async function * readFiles(files: readonly SourceFile[], {fields, format, texts}: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+	if (texts !== undefined) {
+		yield * readGiven(texts, {signal});
+		return;
+	}
+
 	let bytesBefore = 0;
 	const open = ({file, bytes, inFolder}: SourceFile): AsyncGenerator<FileRecord> => readerOf(file, format)({file, bytes, fields, skipBinary: inFolder});
 	for await (const {file, records} of startedAhead(files, open)) {
@@ -103,7 +112,11 @@ export const sumOf = (files: readonly SourceFile[]): number => files.reduce((sum
 export type SourceFile = {readonly file: string; readonly bytes: number; readonly inFolder: boolean};
 
 /** The files of a source in the order they are read. @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` for a folder with nothing to read. */
-export const sourceFiles = async ({paths, extensions}: TextSource): Promise<SourceFile[]> => {
+export const sourceFiles = async ({paths, extensions, texts}: TextSource): Promise<SourceFile[]> => {
+	if (texts !== undefined) {
+		return [];
+	}
+
 	if (paths.length === 0) {
 		throw badArgument('paths', 'at least one file or folder', paths);
 	}

@@ -1,3 +1,4 @@
+import type {Diagnosis} from '../doctor/diagnosis.js';
 import type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions} from '../plan/options.js';
 import type {Plan} from '../plan/schema.js';
 import type {Control} from '../progress.js';
@@ -10,6 +11,7 @@ export type Pipeline = {
 	readonly plan: (options: PlanOptions, control?: Control) => Promise<Plan>;
 	readonly apply: (options: ApplyOptions, control?: Control) => Promise<Report>;
 	readonly inspect: (options: InspectOptions, control?: Control) => Promise<Inspection>;
+	readonly doctor: () => Promise<Diagnosis>;
 };
 
 /** A stream to a terminal, a file or a pipe. */

@@ -23,6 +23,7 @@ export const exitCodes: Readonly<Record<FlabErrorCode, number>> = {
 /** The same for people, as a part of the help. */
 export const exitCodeHelp = `Exit codes:
   0    success
+  1    doctor found an error
   2    wrong usage: an option or argument
   3    bad input: checkpoint, tokenizer, texts or plan
   4    the output exists, or could not be written

@@ -40,6 +40,17 @@ export type Flags = {
 
 const choices = (values: readonly string[]): string => values.join(' | ');
 
+/** The words that may stand after a flag, for completions. */
+export const flagValues: Readonly<Record<string, readonly string[]>> = {
+	'--format': textFormats,
+	'--vocab': ['used', 'min-count:', 'top:', 'coverage:', 'none'],
+	'--layer-metric': layerMetrics,
+	'--layer-search': layerSearches,
+	'--positions': positionChoices,
+	'--ffn-strategy': ffnStrategies,
+	'--compute': computeChoices,
+};
+
 /** Where texts come from. */
 export const addTextFlags = (command: Command): Command => command
 	.optionsGroup('Texts (files or folders; JSON lines, CSV, Parquet, plain text, source code):')
@@ -78,7 +89,7 @@ export const addPruningFlags = (command: Command): Command => command
 export const addResourceFlags = (command: Command): Command => command
 	.optionsGroup('Computation:')
 	.option('--threads <n>', 'threads (default: as many as the machine grants)')
-	.option('--max-memory <size>', 'memory of its own that the process may take, such as 4GB, 500MB or 2GiB; mapped weights aside, which the system takes back when it needs to (default: no limit)');
+	.option('--max-memory <size>', 'memory of its own that the process may take, such as 4GB, 500MB or 2GiB; mapped weights aside, which the system takes back when it needs to (default: half of what is available)');
 
 /** How a checkpoint is written. */
 export const addOutputFlags = (command: Command): Command => command

@@ -13,8 +13,11 @@ import {tellError} from './messages.js';
  */
 export const run = async (argv: readonly string[], context: Context): Promise<number> => {
 	try {
-		await program(context).parseAsync([...argv], {from: 'user'});
-		return 0;
+		let exitCode = 0;
+		await program({...context, setExitCode(code) {
+			exitCode = code;
+		}}).parseAsync([...argv], {from: 'user'});
+		return exitCode;
 	} catch (error) {
 		if (error instanceof CommanderError && helpShown.has(error.code)) {
 			return error.exitCode === 0 ? 0 : exitCodes.ERR_BAD_ARGUMENT;
@@ -24,9 +27,12 @@ export const run = async (argv: readonly string[], context: Context): Promise<nu
 	}
 };
 
+/** A command that worked may still end in another exit code than 0. */
+export type RunContext = Context & {readonly setExitCode: (code: number) => void};
+
 const helpShown: ReadonlySet<string> = new Set(['commander.help', 'commander.helpDisplayed', 'commander.version']);
 
-const program = (context: Context): Command => {
+const program = (context: RunContext): Command => {
 	const {stdout, stderr} = context;
 	const root = new Command('flab-pruner')
 		.description('Makes a language model smaller: removes tokens, decoder layers and FFN neurons that its use does not need.')
@@ -46,6 +52,8 @@ const program = (context: Context): Command => {
 	addPlan(root, context);
 	addApply(root, context);
 	addInspect(root, context);
+	addDoctor(root, context);
+	addCompletion(root, context);
 	return root;
 };
 
@@ -89,20 +97,35 @@ const addInspect = (root: Command, context: Context): void => {
 		(await import('./commands.js')).inspect(model, flags, context));
 };
 
+const addDoctor = (root: Command, context: RunContext): void => {
+	const command = root.command('doctor').description('Prints how flab-pruner is installed here, what the machine grants it, and what to do about what is wrong.');
+	command.optionsGroup('Messages:').option('--json', 'print the diagnosis as one JSON document and nothing else');
+	addHelp(command, 'flab-pruner doctor', '[options]').action(async (flags: Flags) => (await import('./doctor.js')).doctor(flags, context));
+};
+
+const addCompletion = (root: Command, {stdout}: Context): void => {
+	const command = root.command('completion').description('Prints a script that completes commands, options and their values.').argument('<shell>', 'bash, zsh or fish');
+	addHelp(command, 'flab-pruner completion bash >> ~/.bash_completion', 'SHELL [options]').action(async (shell: string) => {
+		const {completionScript} = await import('./completion.js');
+		stdout.write(completionScript(root, shell));
+	});
+};
+
+const addHelp = (command: Command, example: string, usage: string): Command => command
+	.usage(usage)
+	.helpOption('-h, --help', 'print this help')
+	.helpCommand(false)
+	.addHelpText('after', `\nExample:\n  ${example}\n\n${exitCodeHelp}`);
+
 const finish = (command: Command, example: string, act: (model: string, flags: Flags) => Promise<void>): void => {
-	command
-		.usage('MODEL [options]')
-		.helpOption('-h, --help', 'print this help')
-		.helpCommand(false)
-		.addHelpText('after', `\nExample:\n  ${example}\n\n${exitCodeHelp}`)
-		.action(async (model: string, flags: Flags) => act(model, flags));
+	addHelp(command, example, 'MODEL [options]').action(async (model: string, flags: Flags) => act(model, flags));
 };
 
 // "error: unknown option '--ou'\n(Did you mean --out?)"
 const usageError = (error: CommanderError): FlabError => {
 	const [message = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n');
 	const hints: Readonly<Record<string, string>> = {
-		'commander.missingArgument': 'Put MODEL first: an option that takes several values takes everything up to the next option.',
+		'commander.missingArgument': error.message.includes("'shell'") ? 'Name the shell: bash, zsh or fish.' : 'Put MODEL first: an option that takes several values takes everything up to the next option.',
 	};
 	return new FlabError('ERR_BAD_ARGUMENT', message, {hint: [...suggestions.map(text => text.replaceAll(/^\(|\)$/g, '')), hints[error.code] ?? 'flab-pruner COMMAND --help describes every option.'].join(' ')});
 };

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import {withCaller} from '../caller.js';
 import {readCheckpoint} from '../checkpoint/read.js';
 import type {TensorEntry} from '../checkpoint/safetensors.js';
 import {badArgument} from '../errors.js';
@@ -10,6 +12,8 @@ export type MappedTensor = Matrix & {
 	readonly name: string;
 	/** As safetensors names it: F32, BF16, ... */
 	readonly dtype: string;
+	/** Gives its memory back to the system. `data` is not to be used any more: it reads the file again, without what was written to it. */
+	[Symbol.dispose](): void;
 };
 
 /** A checkpoint's tensors, ready to be read. */
@@ -24,9 +28,16 @@ export type Checkpoint = {
 	 * A tensor by name, mapped on first use. Writing to its data changes this process's copy of the memory, never the file.
 	 * The mapping lives as long as any data taken from it.
 	 *
-	 * @throws ERR_BAD_ARGUMENT if there is no tensor of that name, ERR_READ
+	 * @throws ERR_BAD_ARGUMENT if there is no tensor of that name or the checkpoint is closed, ERR_READ
 	 */
 	tensor(name: string): MappedTensor;
+	/**
+	 * Gives the memory of all its tensors back to the system; no more can be taken. Data that was taken is not to be used any more: it
+	 * reads the file again. `using` and `await using` call it.
+	 */
+	close(): void;
+	[Symbol.dispose](): void;
+	[Symbol.asyncDispose](): Promise<void>;
 };
 
 /**
@@ -35,18 +46,32 @@ export type Checkpoint = {
  *
  * @throws ERR_READ, ERR_BAD_FILE, ERR_BAD_CONFIG (quantised weights)
  */
-export const openCheckpoint = async (dir: string): Promise<Checkpoint> => {
+export const openCheckpoint = withCaller(async (dir: string): Promise<Checkpoint> => {
 	if (typeof dir !== 'string' || dir === '') {
 		throw badArgument('dir', 'the folder of a checkpoint', dir);
 	}
 
 	const checkpoint = await readCheckpoint(dir);
 	const files = new Map<string, MappedFile>();
+	let closed = false;
+	const close = (): void => {
+		closed = true;
+		for (const file of files.values()) {
+			file.discard(0, file.bytes);
+		}
+
+		files.clear();
+	};
+
 	return {
 		dir: checkpoint.dir,
 		config: checkpoint.config,
 		names: [...checkpoint.tensors.keys()],
 		tensor(name) {
+			if (closed) {
+				throw badArgument('checkpoint', 'one that is open', 'one that was closed', 'Take its tensors before close(), or before the end of the block that has `using`.');
+			}
+
 			const entry = checkpoint.tensors.get(name);
 			if (entry === undefined) {
 				throw badArgument('name', 'the name of a tensor of the checkpoint', name, 'See `names`.');
@@ -54,10 +79,23 @@ export const openCheckpoint = async (dir: string): Promise<Checkpoint> => {
 
 			const file = files.get(entry.path) ?? mapFile(entry.path);
 			files.set(entry.path, file);
-			return {name, dtype: entry.dtype, shape: entry.shape, data: dataOf(entry, file)};
+			return {
+				name,
+				dtype: entry.dtype,
+				shape: entry.shape,
+				data: dataOf(entry, file),
+				[Symbol.dispose]() {
+					file.discard(entry.begin, entry.begin + entry.bytes);
+				},
+			};
+		},
+		close,
+		[Symbol.dispose]: close,
+		async [Symbol.asyncDispose]() {
+			close();
 		},
 	};
-};
+});
 
 type DataConstructor = {readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBuffer): TensorData};
 

@@ -1,8 +1,15 @@
+import {withCaller} from '../caller.js';
 import {badArgument} from '../errors.js';
 import {runJob} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
-import {kernelMatrix} from './matrix.js';
-import type {FloatMatrix} from './matrix.js';
+import {checkKernelOptions, kernelMatrix, outputOf} from './matrix.js';
+import type {FloatMatrix, KernelOptions} from './matrix.js';
+
+/** How divergences are taken. */
+export type DivergenceOptions = KernelOptions & {
+	/** [rows] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
+	readonly out?: Float64Array;
+};
 
 /**
  * KL(P || Q) of each row of two matrices of logits [rows, V], in nats: sum over v of P(v) (log P(v) - log Q(v)), with P and Q
@@ -12,10 +19,11 @@ import type {FloatMatrix} from './matrix.js';
  *
  * @param p logits of the reference, f32, bf16 or f16
  * @param q logits of the candidate, same shape; its dtype may differ
- * @returns [rows] nats
- * @throws ERR_BAD_ARGUMENT if the matrices don't fit, ERR_ABORTED
+ * @returns [rows] nats; `out` if it was given
+ * @throws ERR_BAD_ARGUMENT if the matrices or `out` don't fit, ERR_ABORTED
  */
-export const klDivergence = async (p: FloatMatrix, q: FloatMatrix, {signal}: {readonly signal?: AbortSignal} = {}): Promise<Float64Array> => {
+export const klDivergence = withCaller(async (p: FloatMatrix, q: FloatMatrix, options: DivergenceOptions = {}): Promise<Float64Array> => {
+	checkKernelOptions(options);
 	const [reference, candidate] = [kernelMatrix('p', p), kernelMatrix('q', q)];
 	if (reference.rows !== candidate.rows || reference.columns !== candidate.columns) {
 		throw badArgument('q.shape', `[${reference.rows}, ${reference.columns}] as p has`, [candidate.rows, candidate.columns]);
@@ -25,6 +33,8 @@ export const klDivergence = async (p: FloatMatrix, q: FloatMatrix, {signal}: {re
 		throw badArgument('p.shape', 'at least one logit a row', p.shape);
 	}
 
+	const out = outputOf(Float64Array, reference.rows, options.out);
 	const native = loadNative();
-	return runJob(() => native.klDivergence(reference, candidate), {signal});
-};
+	await runJob(() => native.klDivergence(reference, candidate, out), options);
+	return out;
+});

@@ -1,9 +1,10 @@
+import {withCaller} from '../caller.js';
 import {badArgument} from '../errors.js';
 import type {NeuronMetric} from '../native/contract.js';
 import {runJob} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
-import {kernelMatrix} from './matrix.js';
-import type {FloatMatrix} from './matrix.js';
+import {checkKernelOptions, kernelMatrix, outputOf} from './matrix.js';
+import type {FloatMatrix, KernelOptions} from './matrix.js';
 
 /** What the neurons of an FFN are scored by. */
 export type NeuronScoresInput = {
@@ -23,6 +24,12 @@ export type NeuronScoresInput = {
 	readonly up?: FloatMatrix;
 };
 
+/** How neurons are scored. */
+export type NeuronScoresOptions = KernelOptions & {
+	/** [F] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
+	readonly out?: Float64Array;
+};
+
 type Part = 'activations' | 'down' | 'gate' | 'up';
 
 const parts: Readonly<Record<NeuronMetric, readonly Part[]>> = {
@@ -35,10 +42,11 @@ const parts: Readonly<Record<NeuronMetric, readonly Part[]>> = {
 /**
  * Scores of the F neurons of a gated FFN; bigger is more worth keeping. Sums are taken in doubles, in the order of tokens.
  *
- * @returns [F]
- * @throws ERR_BAD_ARGUMENT if a matrix that the metric needs is missing or does not fit, ERR_ABORTED
+ * @returns [F]; `out` if it was given
+ * @throws ERR_BAD_ARGUMENT if a matrix that the metric needs is missing, or a matrix or `out` does not fit, ERR_ABORTED
  */
-export const neuronScores = async (input: NeuronScoresInput, {signal}: {readonly signal?: AbortSignal} = {}): Promise<Float64Array> => {
+export const neuronScores = withCaller(async (input: NeuronScoresInput, options: NeuronScoresOptions = {}): Promise<Float64Array> => {
+	checkKernelOptions(options);
 	const {metric} = input;
 	const needed = parts[metric];
 	if (needed === undefined) {
@@ -59,6 +67,8 @@ export const neuronScores = async (input: NeuronScoresInput, {signal}: {readonly
 		throw badArgument(odd.part, `${neurons[0]!.count} neurons as ${neurons[0]!.part} has`, odd.count);
 	}
 
+	const out = outputOf(Float64Array, neurons[0]!.count, options.out);
 	const native = loadNative();
-	return runJob(() => native.neuronScores({metric, ...matrices}), {signal});
-};
+	await runJob(() => native.neuronScores({metric, ...matrices}, out), options);
+	return out;
+});

@@ -1,14 +1,14 @@
+import {withCaller} from '../caller.js';
 import {badArgument} from '../errors.js';
 import {runJob} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
-import {keepIndices, sizesOf} from './matrix.js';
-import type {Matrix, TensorData} from './matrix.js';
+import {checkKernelOptions, keepIndices, outputOf, sizesOf} from './matrix.js';
+import type {KernelOptions, Matrix, TensorData} from './matrix.js';
 
 /** How a slice is taken. */
-export type SliceOptions<Data extends TensorData> = {
-	/** Memory for the result, of the kind and length that it needs; without it, new memory is taken. */
+export type SliceOptions<Data extends TensorData> = KernelOptions & {
+	/** Memory for the result, of the kind and length that it needs, not overlapping the matrix; without it, new memory is taken. */
 	readonly out?: Data;
-	readonly signal?: AbortSignal;
 };
 
 /**
@@ -16,41 +16,40 @@ export type SliceOptions<Data extends TensorData> = {
  *
  * @throws ERR_BAD_ARGUMENT if shape, `keep` or `out` don't fit, ERR_ABORTED
  */
-export const sliceRows = async <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options: SliceOptions<Data> = {}): Promise<Matrix<Data>> => {
-	const {rows, columns} = sizesOf('matrix', matrix);
+export const sliceRows = withCaller(async <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options: SliceOptions<Data> = {}): Promise<Matrix<Data>> => {
+	checkKernelOptions(options);
+	const {rows, columns, itemBytes} = sizesOf('matrix', matrix);
 	const kept = keepIndices(keep, rows);
-	const out = outputOf(matrix, kept.length * columns, options.out);
+	const out = memoryLike(matrix, kept.length * columns * itemBytes, options.out);
 	const native = loadNative();
-	await runJob(() => native.sliceRows(matrix.data, rows, columns, kept, out), options);
-	return {...matrix, data: out, shape: [kept.length, ...matrix.shape.slice(1)]};
-};
+	await runJob(() => native.sliceRows(matrix.data, rows, columns, kept, out, itemBytes), options);
+	return sliced(matrix, out, [kept.length, ...matrix.shape.slice(1)]);
+});
 
 /**
  * The columns of a matrix [rows, columns] that `keep` names (ascending), as [rows, kept]. Any dtype; bytes are copied as they are.
  *
  * @throws ERR_BAD_ARGUMENT if shape, `keep` or `out` don't fit, ERR_ABORTED
  */
-export const sliceColumns = async <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options: SliceOptions<Data> = {}): Promise<Matrix<Data>> => {
-	const {rows, columns} = sizesOf('matrix', matrix);
+export const sliceColumns = withCaller(async <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options: SliceOptions<Data> = {}): Promise<Matrix<Data>> => {
+	checkKernelOptions(options);
+	const {rows, columns, itemBytes} = sizesOf('matrix', matrix);
 	if (matrix.shape.length !== 2) {
 		throw badArgument('matrix.shape', '[rows, columns]', matrix.shape);
 	}
 
 	const kept = keepIndices(keep, columns);
-	const out = outputOf(matrix, rows * kept.length, options.out);
+	const out = memoryLike(matrix, rows * kept.length * itemBytes, options.out);
 	const native = loadNative();
-	await runJob(() => native.sliceColumns(matrix.data, rows, columns, kept, out), options);
-	return {...matrix, data: out, shape: [rows, kept.length]};
+	await runJob(() => native.sliceColumns(matrix.data, rows, columns, kept, out, itemBytes), options);
+	return sliced(matrix, out, [rows, kept.length]);
+});
+
+// A Buffer's own constructor is not for new memory.
+const memoryLike = <Data extends TensorData>({data}: Matrix<Data>, bytes: number, out: Data | undefined): Data => {
+	const kind = (data instanceof Uint8Array ? Uint8Array : data.constructor) as new (length: number) => Data;
+	const result = outputOf(kind, bytes / data.BYTES_PER_ELEMENT, out);
+	return out === undefined && Buffer.isBuffer(data) ? Buffer.from(result.buffer) as TensorData as Data : result;
 };
 
-const outputOf = <Data extends TensorData>({data}: Matrix<Data>, length: number, out: Data | undefined): Data => {
-	if (out === undefined) {
-		return new (data.constructor as new (length: number) => Data)(length);
-	}
-
-	if (out.constructor !== data.constructor || out.length !== length) {
-		throw badArgument('out', `a ${data.constructor.name} of ${length} elements`, `a ${out.constructor.name} of ${out.length}`);
-	}
-
-	return out;
-};
+const sliced = <Data extends TensorData>({dtype}: Matrix<Data>, data: Data, shape: readonly number[]): Matrix<Data> => ({data, shape, ...dtype !== undefined && {dtype}});

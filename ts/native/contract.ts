@@ -12,6 +12,8 @@ export type MappedFile = {
 	readonly bytes: number;
 	/** The bytes [begin, end) without a copy. The mapping lives as long as any view. */
 	view(begin: number, end: number): ArrayBuffer;
+	/** Gives the memory of the whole pages in [begin, end) back to the system; views of them have the file's content again. */
+	discard(begin: number, end: number): void;
 };
 
 /** A tensor in a mapped file: `begin` is the byte offset of its first element in the file. */
@@ -238,10 +240,27 @@ export type WriteFile = {
 
 /** Elements for the kernels that work on callers' tensors. */
 export type KernelMatrix = {
-	readonly data: Float32Array | Uint16Array;
+	/** Elements, or their bytes, which need not be aligned. */
+	readonly data: Float32Array | Uint16Array | Uint8Array;
 	readonly dtype: ComputeDtype;
 	readonly rows: number;
 	readonly columns: number;
+};
+
+/** What the machine grants this process. */
+export type Resources = {
+	/** CPUs that its affinity allows. */
+	readonly affinityThreads: number;
+	/** The CPU quota of its control groups, rounded up; absent: none. */
+	readonly cgroupThreads?: number;
+	/** Threads of the pool if it were made now: the least of these and FLAB_THREADS. */
+	readonly threads: number;
+	/** The memory limit of its control groups; absent: none. */
+	readonly cgroupBytes?: number;
+	/** Bytes that system and control groups have left. */
+	readonly availableBytes: number;
+	/** Bytes that it holds now. */
+	readonly residentBytes: number;
 };
 
 export type Native = {
@@ -253,13 +272,15 @@ export type Native = {
 	/** Throws with a system error code (ENOENT, ...) in `code`. */
 	mapFile(path: string): MappedFile;
 	openModel(model: NativeModel): ModelHandle;
-	/** Threads of loops that start from now on, at most `threads`; 0 lifts the limit. For the whole process. */
+	/** Threads that each job started from now on (by this JavaScript thread) works on, at most; 0 lifts the limit. Jobs keep the limit that they started with. */
 	limitThreads(threads: number): void;
 	/**
-	 * Resident memory of the process that jobs started from now on stay below, in bytes; 0 lifts the limit.
-	 * For the whole process. A job that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
+	 * Resident memory of the process that jobs started from now on (by this JavaScript thread) keep it below, in bytes; 0 lifts
+	 * the limit. Jobs keep the limit that they started with; one that can't fails with ERR_MEMORY, in a sentence that names the smallest limit that it can.
 	 */
 	limitMemory(bytes: number): void;
+	/** What this process may use, and by whose word. */
+	resources(): Resources;
 	/** Gives memory that was freed, but is kept for later, back to the system. */
 	returnFreeMemory(): void;
 	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
@@ -275,13 +296,15 @@ export type Native = {
 	/** Progress in bytes written. Rejects with a system error code in `code` and the path in `file`. */
 	writeFiles(files: readonly WriteFile[], onProgress?: JobProgress): Job<number>;
 
-	// Kernels over callers' tensors. `out` is the result's memory.
-	sliceRows(data: NodeJS.TypedArray, rows: number, columns: number, keep: Uint32Array, out: NodeJS.TypedArray): Job<void>;
-	sliceColumns(data: NodeJS.TypedArray, rows: number, columns: number, keep: Uint32Array, out: NodeJS.TypedArray): Job<void>;
+	// Kernels over callers' tensors.
+	// `itemBytes`: of an element, where it is not an element of the arrays.
+	sliceRows(data: NodeJS.TypedArray, rows: number, columns: number, keep: Uint32Array, out: NodeJS.TypedArray, itemBytes?: number): Job<void>;
+	sliceColumns(data: NodeJS.TypedArray, rows: number, columns: number, keep: Uint32Array, out: NodeJS.TypedArray, itemBytes?: number): Job<void>;
+	// Without `out` the result is new memory; with it, it is there, and the promise has no value.
 	/** [rows] KL(p || q) of each row of logits, nats. */
-	klDivergence(p: KernelMatrix, q: KernelMatrix): Job<Float64Array>;
+	klDivergence(p: KernelMatrix, q: KernelMatrix, out?: Float64Array): Job<Float64Array>;
 	/** [F] scores of neurons from activations [T, F] (unused by 'magnitude'), `down` [D, F], and for 'magnitude' `gate`, `up` [F, D]. */
-	neuronScores(input: {readonly metric: NeuronMetric; readonly activations?: KernelMatrix; readonly down?: KernelMatrix; readonly gate?: KernelMatrix; readonly up?: KernelMatrix}): Job<Float64Array>;
+	neuronScores(input: {readonly metric: NeuronMetric; readonly activations?: KernelMatrix; readonly down?: KernelMatrix; readonly gate?: KernelMatrix; readonly up?: KernelMatrix}, out?: Float64Array): Job<Float64Array>;
 	/** [rows, count] ascending indices of the `count` largest of each row; equal values go to the lower index. */
-	topK(scores: Float32Array | Float64Array, rows: number, columns: number, count: number): Job<Uint32Array>;
+	topK(scores: Float32Array | Float64Array, rows: number, columns: number, count: number, out?: Uint32Array): Job<Uint32Array>;
 };

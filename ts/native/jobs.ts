@@ -1,18 +1,20 @@
 import {FlabError, abortError, errorCodes, fileError, throwIfAborted} from '../errors.js';
 import type {FlabErrorCode} from '../errors.js';
 import type {Job, JobProgress, MappedFile} from './contract.js';
+import {withLimits} from './limits.js';
 import {loadNative} from './load.js';
 
-/** How a job reports and is stopped. */
+/** How a job reports and is stopped, and how many threads it may take. */
 export type JobControl = {
 	readonly signal?: AbortSignal;
 	readonly onProgress?: JobProgress;
+	readonly threads?: number;
 };
 
 /** Runs a native job to its end: an abort of the signal cancels it, its errors become FlabErrors. */
-export const runJob = async <Result>(start: (onProgress?: JobProgress) => Job<Result>, {signal, onProgress}: JobControl = {}): Promise<Result> => {
+export const runJob = async <Result>(start: (onProgress?: JobProgress) => Job<Result>, {signal, onProgress, threads}: JobControl = {}): Promise<Result> => {
 	throwIfAborted(signal);
-	const job = guarded(() => start(onProgress));
+	const job = guarded(() => threads === undefined ? start(onProgress) : withLimits(loadNative(), {threads}, () => start(onProgress)));
 	const cancel = () => {
 		job.cancel();
 	};

@@ -5,16 +5,18 @@ import {prepareOutput} from '../checkpoint/publish.js';
 import type {PendingOutput} from '../checkpoint/publish.js';
 import {fileError, throwIfAborted} from '../errors.js';
 import {checkPlan} from '../plan/belonging.js';
-import {checkControl, resolveApplyOptions} from '../plan/options.js';
+import {resolveApplyOptions} from '../plan/options.js';
 import type {ApplyOptions, ResolvedApplyOptions, ResolvedSampleSource} from '../plan/options.js';
 import {checkedPlan, keepLists, parsePlan} from '../plan/plan.js';
 import type {Plan, PlanSource} from '../plan/schema.js';
+import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import type {Output, Report} from '../report/report.js';
 import {createClock, peakBytes} from './clock.js';
 import type {Clock} from './clock.js';
 import {withHashes} from './hashes.js';
-import {describeSource, limitResources, openSource} from './source.js';
+import {withReadableTexts} from './samples.js';
+import {describeSource, openSource} from './source.js';
 import type {Source} from './source.js';
 import {verifyOutput} from './verify.js';
 import {writeOthers, writeWeights} from './write.js';
@@ -28,11 +30,10 @@ import {writeOthers, writeWeights} from './write.js';
  */
 export const apply = async (options: ApplyOptions, control: Control = {}): Promise<Report> => {
 	checkControl(control);
-	const resolved = resolveApplyOptions(options);
+	const resolved = withReadableTexts(resolveApplyOptions(options), control);
 	const clock = createClock();
 	const plan = await readPlan(resolved.plan);
-	limitResources(resolved);
-	const source = await openSource(resolved.model);
+	const source = await openSource(resolved.model, resolved);
 	const {out, force, model, calibration} = resolved;
 	const inputs = [...(typeof resolved.plan === 'string' ? [resolved.plan] : []), ...calibration?.paths ?? []];
 	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {

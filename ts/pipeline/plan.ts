@@ -1,12 +1,13 @@
 import {calibrationWarnings} from '../calibration/encode.js';
 import type {CalibrationTexts} from '../calibration/encode.js';
 import {badArgument} from '../errors.js';
-import {checkControl, resolvePlanOptions} from '../plan/options.js';
+import {resolvePlanOptions} from '../plan/options.js';
 import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
 import {candidateStrategies} from '../plan/neurons.js';
 import {checkedPlan, portableOptions} from '../plan/plan.js';
 import {planSchemaVersion} from '../plan/schema.js';
 import type {Plan, PlanSource} from '../plan/schema.js';
+import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import {generator} from '../report/generator.js';
 import {readTokenizer} from '../tokenizer/files.js';
@@ -17,9 +18,9 @@ import {withHashes} from './hashes.js';
 import {chooseLayers, keptLayers, scoresCandidates} from './layers.js';
 import {checkMemory} from './memory.js';
 import {chooseNeurons, needsTexts} from './neurons.js';
-import {describeSample, originalReader, prunedReader, readSample} from './samples.js';
+import {describeSample, originalReader, prunedReader, readSample, withReadableTexts} from './samples.js';
 import type {Reader} from './samples.js';
-import {describeSource, limitResources, openSource, resolveCompute} from './source.js';
+import {describeSource, openSource, resolveCompute} from './source.js';
 import type {Source} from './source.js';
 import {measureStages} from './stages.js';
 import {chooseVocabulary} from './vocabulary.js';
@@ -34,9 +35,8 @@ import type {ChosenVocabulary} from './vocabulary.js';
  */
 export const plan = async (options: PlanOptions, control: Control = {}): Promise<Plan> => {
 	checkControl(control);
-	const resolved = resolvePlanOptions(options);
-	limitResources(resolved);
-	const source = await openSource(resolved.model);
+	const resolved = withReadableTexts(resolvePlanOptions(options), control);
+	const source = await openSource(resolved.model, resolved);
 	return withHashes(source, resolved.threads, control, async (hashes, control) => {
 		const made = await makePlan(source, resolved, createClock(), control);
 		return withFiles(made, await hashes.wait());
@@ -99,7 +99,7 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 // What is counted: the corpus, and the calibration texts, so that the model is measured on tokens that stay. Texts that are
 // in the corpus already are not counted twice.
 const corpusSources = ({corpus, calibration}: ResolvedPlanOptions) => {
-	const isPart = corpus && calibration?.paths.every(path => corpus.paths.includes(path)) && String(corpus.fields) === String(calibration.fields);
+	const isPart = corpus && calibration && !calibration.texts && calibration.paths.every(path => corpus.paths.includes(path)) && String(corpus.fields) === String(calibration.fields);
 	return [...(corpus ? [corpus] : []), ...(calibration && !isPart ? [sourceOf(calibration)] : [])];
 };
 

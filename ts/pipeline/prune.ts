@@ -1,12 +1,14 @@
-import {checkControl, resolvePruneOptions} from '../plan/options.js';
+import {resolvePruneOptions} from '../plan/options.js';
 import type {PruneOptions} from '../plan/options.js';
+import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import type {Report} from '../report/report.js';
 import {carryOut, withOutput} from './apply.js';
 import {createClock} from './clock.js';
 import {withHashes} from './hashes.js';
 import {makePlan, withFiles} from './plan.js';
-import {limitResources, openSource} from './source.js';
+import {withReadableTexts} from './samples.js';
+import {openSource} from './source.js';
 
 /**
  * Makes a checkpoint smaller: searches what to cut (`plan`), carries it out and verifies it (`apply`).
@@ -17,12 +19,11 @@ import {limitResources, openSource} from './source.js';
  */
 export const prune = async (options: PruneOptions, control: Control = {}): Promise<Report> => {
 	checkControl(control);
-	const resolved = resolvePruneOptions(options);
+	const resolved = withReadableTexts(resolvePruneOptions(options), control);
 	const {out, force, maxShardBytes, verify, ...planOptions} = resolved;
 	const {model} = resolved;
 	const clock = createClock();
-	limitResources(resolved);
-	const source = await openSource(model);
+	const source = await openSource(model, resolved);
 	// Before the search: a path that can't be written to is not found out after an hour.
 	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
 	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {

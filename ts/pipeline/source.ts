@@ -5,6 +5,8 @@ import type {ModelLayout} from '../families/layout.js';
 import {nativeModel} from '../families/nativeModel.js';
 import type {MappedFile, ModelHandle, Native} from '../native/contract.js';
 import {guarded, mapFile} from '../native/jobs.js';
+import {limitedNative} from '../native/limits.js';
+import type {Limits} from '../native/limits.js';
 import {loadNative} from '../native/load.js';
 import type {PlanSource} from '../plan/schema.js';
 
@@ -12,6 +14,7 @@ import type {PlanSource} from '../plan/schema.js';
 export type Source = {
 	readonly checkpoint: CheckpointFiles;
 	readonly layout: ModelLayout;
+	/** The addon, under the limits of the run. */
 	readonly native: Native;
 	/** The mapping of a weight file; each file is mapped once. */
 	readonly map: (path: string) => MappedFile;
@@ -19,21 +22,14 @@ export type Source = {
 	readonly model: (compute: 'f32' | 'bf16') => ModelHandle;
 };
 
-/** Limits what the process takes from now on, threads of the pool and bytes of memory; without a number, lifts the limit. */
-export const limitResources = ({threads, maxMemory}: {readonly threads?: number; readonly maxMemory?: number}): void => {
-	const native = loadNative();
-	native.limitThreads(threads ?? 0);
-	native.limitMemory(maxMemory ?? 0);
-};
-
 /** Threads for work outside the addon: as many as its pool may take. */
 export const threadsFor = ({native}: Source, threads: number | undefined): number => Math.min(native.threads, threads ?? native.threads);
 
-/** Opens a checkpoint folder. */
-export const openSource = async (dir: string): Promise<Source> => {
+/** Opens a checkpoint folder for a run with these limits. */
+export const openSource = async (dir: string, limits: Limits = {}): Promise<Source> => {
 	const checkpoint = await readCheckpoint(dir);
 	const layout = layoutOf(checkpoint);
-	const native = loadNative();
+	const native = limitedNative(loadNative(), limits);
 	const files = new Map<string, MappedFile>();
 	const map = (path: string): MappedFile => {
 		const file = files.get(path) ?? mapFile(path);

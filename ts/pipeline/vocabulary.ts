@@ -42,13 +42,16 @@ export type ChosenVocabulary = {
  */
 export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads, maxMemory}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
 	const corpus = await Promise.all(sources.map(async texts => ({texts, files: await sourceFiles(texts)})));
-	const totalBytes = sumOf(corpus.flatMap(part => part.files));
-	if (totalBytes >= smallCorpus) {
+	// Nobody knows how much a caller's texts are before they were read.
+	const isKnown = sources.every(({texts}) => texts === undefined);
+	const totalBytes = isKnown ? sumOf(corpus.flatMap(part => part.files)) : 0;
+	const isSmall = isKnown && totalBytes < smallCorpus;
+	if (!isSmall) {
 		checkMemoryToCount(maxMemory, files.text.length);
 	}
 
 	const before = createEncoder(files);
-	const pieces = totalBytes < smallCorpus ? undefined : await createPieceReader({encoder: before, threads: threadsFor(source, threads), signal: control.signal});
+	const pieces = isSmall ? undefined : await createPieceReader({encoder: before, threads: threadsFor(source, threads), signal: control.signal});
 	try {
 		return await choose({source, files, options, corpus, totalBytes, before, pieces}, control);
 	} finally {

@@ -32,7 +32,7 @@ const issueComplaints = (issue: Issue, parents: readonly PropertyKey[], root: un
 		return issue.keys.map(key => ({path: pathText([...keys, key]), expected: 'no such name', got: describe(valueAt(root, [...keys, key]))}));
 	}
 
-	const branch = issue.code === 'invalid_union' ? meantBranch(issue.errors) : undefined;
+	const branch = issue.code === 'invalid_union' && isData(valueAt(root, keys)) ? meantBranch(issue.errors) : undefined;
 	const got = issue.code === 'custom' ? issue.params?.['got'] as string | undefined : undefined;
 	return branch?.flatMap(inner => issueComplaints(inner, keys, root))
 		?? [{path: pathText(keys), expected: issue.message, got: got ?? describe(valueAt(root, keys))}];
@@ -40,9 +40,13 @@ const issueComplaints = (issue: Issue, parents: readonly PropertyKey[], root: un
 
 // Of the forms that a value may have, the one that was meant is the one whose outer type fits; if that is not clear, the union's own words serve.
 const meantBranch = (branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined => {
-	const fitting = branches.filter(issues => !issues.some(({path, code}) => path.length === 0 && (code === 'invalid_type' || code === 'invalid_value')));
+	const fitting = branches.filter(issues => !issues.some(({path, code}) => path.length === 0 && (code === 'invalid_type' || code === 'invalid_value' || code === 'custom')));
 	return fitting.length === 1 ? fitting[0] : undefined;
 };
+
+// A function or an instance of some class is not a form with a wrong member.
+const isData = (value: unknown): boolean => typeof value !== 'function'
+	&& (typeof value !== 'object' || value === null || Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value)));
 
 const pathText = (keys: readonly PropertyKey[]): string => keys.map(String).join('.');
 

@@ -20,5 +20,8 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
 /** true or false. */
 export const flag = () => z.boolean('true or false');
 
+/** What a schema's type is called in the public types, and how it is described there (scripts/generate.mjs). */
+export const named = (tsName: string, tsDoc: string): {readonly tsName: string; readonly tsDoc: string} => ({tsName, tsDoc});
+
 /** A list of at least `minimum` texts. */
 export const texts = (minimum: number, item: string, expected: string) => z.array(text(item), expected).min(minimum, expected);

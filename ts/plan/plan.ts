@@ -3,7 +3,7 @@ import {FlabError, describe} from '../errors.js';
 import {complaintLine, complaintsOf, type Complaint} from './complaints.js';
 import {contradictions} from './consistency.js';
 import {toJson} from './json.js';
-import type {ResolvedPlanOptions, ResolvedPruneOptions} from './options.js';
+import type {ResolvedPlanOptions, ResolvedPruneOptions, ResolvedTextSource} from './options.js';
 import {decodeRanges} from './ranges.js';
 import {knownSchemaVersions, planSchema, type Plan} from './schema.js';
 
@@ -58,15 +58,18 @@ export const portableOptions = (options: ResolvedPlanOptions | ResolvedPruneOpti
 	const {model, corpus, calibration, evaluation, vocabulary, layers, ffn, compute} = options;
 	return {
 		model: baseName(model),
-		...(corpus && {corpus: {...corpus, paths: corpus.paths.map(baseName)}}),
-		...(calibration && {calibration: {...calibration, paths: calibration.paths.map(baseName)}}),
-		...(evaluation && {evaluation: {...evaluation, paths: evaluation.paths.map(baseName)}}),
+		...(corpus && {corpus: noted(corpus)}),
+		...(calibration && {calibration: noted(calibration)}),
+		...(evaluation && {evaluation: noted(evaluation)}),
 		vocabulary,
 		layers,
 		ffn,
 		compute,
 	};
 };
+
+const noted = <Source extends ResolvedTextSource>({paths, texts, ...others}: Source): Omit<Source, 'paths' | 'texts'> & ({texts: 'given'} | {paths: string[]}) =>
+	texts === undefined ? {...others, paths: paths.map(baseName)} : {...others, texts: 'given'};
 
 // Resolved first: '.' is the folder's name too. The root of the file system has none.
 const baseName = (path: string): string => basename(resolve(path)) || path;

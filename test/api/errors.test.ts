@@ -1,0 +1,94 @@
+// Errors and progress as a program sees them: where it called, what it can iterate.
+
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {FlabError, apply, inspect, klDivergence, neuronScores, openCheckpoint, plan, prune, sliceColumns, sliceRows, topK} from '../../ts/index.js';
+import type {ProgressEvent} from '../../ts/index.js';
+import {packageRoot} from '../../ts/native/root.js';
+
+const example = join(packageRoot, 'examples/tiny-coder');
+const calibration = {paths: [join(example, 'data/calibration.jsonl')], maxTexts: 4, maxTokens: 32};
+const broken = await mkdtemp(join(tmpdir(), 'flab-api-'));
+await writeFile(join(broken, 'texts.jsonl'), '{"prompt": "a"}\n{"prompt": 5}\n');
+test.after.always(async () => rm(broken, {recursive: true}));
+
+const matrix = {data: new Float32Array(6), shape: [3, 2]};
+const overlap = {out: matrix.data.subarray(0, 2)};
+
+// Failures far from the call: in a native job, on another thread, after many files were read.
+const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+	'prune, before anything is read': async () => prune({model: example} as never),
+	'prune, in the calibration texts': async () => prune({model: example, out: join(broken, 'out'), calibration: join(broken, 'texts.jsonl'), layers: {drop: 1}}),
+	'plan, in a native job': async () => plan({model: example, calibration, layers: {drop: 1}, maxMemory: 1 << 20}),
+	'plan, in the search': async () => plan({model: example, calibration, layers: {drop: 1000}}),
+	apply: async () => apply({model: example, plan: join(broken, 'no-plan.json'), out: join(broken, 'out')}),
+	inspect: async () => inspect({model: broken}),
+	openCheckpoint: async () => openCheckpoint(broken),
+	topK: async () => topK(Float64Array.of(1, Number.NaN), 1),
+	klDivergence: async () => klDivergence(matrix, {data: new Float32Array(6), shape: [2, 3]}),
+	neuronScores: async () => neuronScores({metric: 'wanda'}),
+	sliceRows: async () => sliceRows(matrix, [0], overlap),
+	sliceColumns: async () => sliceColumns(matrix, [7]),
+};
+for (const [what, call] of Object.entries(calls)) {
+	test(`the stack of an error leads to the call: ${what}`, async t => {
+		const error = await t.throwsAsync(call, {instanceOf: FlabError});
+		// Where Error.prepareStackTrace is left alone this is the line of the call above.
+		t.regex(error!.stack!, /errors\.test\.[jt]s:\d+/);
+		t.is(error!.stack!.split('\n')[0], `FlabError: ${error!.message.split('\n')[0]}`);
+	});
+}
+
+test('a run can be iterated for its progress, and is the promise of its result', async t => {
+	const run = plan({model: example, calibration, layers: {drop: 1}});
+	const events: ProgressEvent[] = [];
+	for await (const event of run) {
+		events.push(event);
+	}
+
+	t.true(events.some(({phase}) => phase === 'layers'));
+	t.true(events.every(({done, total, unit}) => done >= 0 && (total === 0 || done <= total) && unit.length > 0));
+	t.is((await run).layers!.dropped.length, 1);
+});
+
+test('a run that fails throws in the loop, and the callback sees the same events', async t => {
+	const events: ProgressEvent[] = [];
+	const controller = new AbortController();
+	const run = plan({model: example, calibration, layers: {drop: 1}}, {
+		signal: controller.signal,
+		onProgress(event) {
+			events.push(event);
+			controller.abort();
+		},
+	});
+	const iterated: ProgressEvent[] = [];
+	await t.throwsAsync(async () => {
+		for await (const event of run) {
+			iterated.push(event);
+		}
+	}, {code: 'ERR_ABORTED'});
+	t.deepEqual(iterated[0], events[0]);
+	await t.throwsAsync(run, {code: 'ERR_ABORTED'});
+});
+
+test('leaving the loop early leaves the run alone, and a slow reader gets the newest events', async t => {
+	const run = plan({model: example, calibration, layers: {drop: 2}});
+	for await (const event of run) {
+		t.true(event.done >= 0);
+		break;
+	}
+
+	t.is((await run).layers!.dropped.length, 2);
+	const late: ProgressEvent[] = [];
+	for await (const event of run) {
+		late.push(event);
+	}
+
+	t.deepEqual(late, []);
+});
+
+test('what is no control is refused', async t => {
+	await t.throwsAsync(async () => plan({model: example, layers: {drop: [1]}}, {onProgress: 5 as never}), {code: 'ERR_BAD_ARGUMENT', message: 'onProgress: expected a function, got 5'});
+});
