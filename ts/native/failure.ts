@@ -113,7 +113,7 @@ const linkerReason = (file: string, message: string, glibc: string | undefined):
 		return {reason: `it needs a newer library, one with ${library}_${needed}`, rebuild: true};
 	}
 
-	if (/failed to map segment|cannot restore segment prot/.test(message) && /not permitted|denied/.test(message)) {
+	if (/(failed to map segment from shared object|cannot restore segment prot after reloc)(?!: Cannot allocate)/.test(message)) {
 		return {reason: 'nothing may be executed from where it lies', remedy: 'Install the package on a file system that is not mounted noexec (findmnt -T shows how one is mounted), or ask what SELinux forbids.', rebuild: false};
 	}
 
