@@ -6,6 +6,7 @@
 //   node native/install.mjs --build    build in any case
 
 import {spawnSync} from 'node:child_process';
+import {rmSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {availableParallelism} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -15,16 +16,18 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const {generator, howToGet, listed, missingTools} = require('./toolchain.cjs');
 
-/** Why no binary loads here; undefined if one does. */
+const again = process.argv.includes('--build');
+
+/** Why the binary that is here can't be used; undefined if it can. */
 const reason = () => {
 	// A name that the addon does not know would be refused at load time.
 	delete process.env.FLAB_CPU;
 	try {
 		const {version} = require('node-gyp-build')(root);
 		const expected = require('../package.json').version;
-		return version === expected ? undefined : `The binary is of flab-pruner ${version ?? '(an older version)'}, the package of ${expected}`;
+		return version === expected ? undefined : `the binary is of flab-pruner ${version ?? '(an older version)'}, the package is ${expected}`;
 	} catch (error) {
-		return error.message.trim();
+		return error.message.startsWith('No native build was found') ? `there is no prebuilt binary for ${process.platform}-${process.arch} in the package` : `the binary does not load: ${error.message.trim()}`;
 	}
 };
 
@@ -37,7 +40,7 @@ const run = args => {
 	const {error, status, signal} = spawnSync('cmake', args, {cwd: root, stdio: 'inherit'});
 	if (error || status !== 0) {
 		fail(`building the native addon from source failed: cmake ${args[0] === '--build' ? 'could not build' : 'could not configure'} (${error?.message ?? signal ?? `exit code ${status}`}; its messages are above).`,
-			'It needs cmake 3.20, make or ninja, and g++ 12 or clang++ 16, or newer ones.');
+			'It needs cmake 3.20, make or ninja, and g++ 12, or newer ones.');
 	}
 };
 
@@ -48,8 +51,7 @@ const build = why => {
 
 	const missing = missingTools();
 	if (missing.length > 0) {
-		fail(...why === undefined ? [] : [`no prebuilt binary loads on ${process.platform}-${process.arch} (${why}), so it must be built from source.`],
-			`A build from source needs ${listed(missing)}, not found on PATH.`, `${howToGet(missing)} Then install again.`);
+		fail(`${why}, so it must be built from source.`, `That needs ${listed(missing)}, not found on PATH.`, `${howToGet(missing)} Then install again.`);
 	}
 
 	// An outer make's job server must not reach the inner one.
@@ -58,15 +60,16 @@ const build = why => {
 	}
 
 	const tree = join(root, 'build', 'cmake');
+	if (!again) {
+		// What a copied or moved installation brings along names the folder that it was made in, and CMake refuses it.
+		rmSync(tree, {recursive: true, force: true});
+	}
+
 	run(['-S', root, '-B', tree, '-DCMAKE_BUILD_TYPE=Release', ...generator()]);
 	run(['--build', tree, '--config', 'Release', '-j', String(availableParallelism())]);
 };
 
-if (process.argv.includes('--build')) {
-	build();
-} else {
-	const why = reason();
-	if (why !== undefined) {
-		build(why);
-	}
+const why = again ? 'a build was asked for' : reason();
+if (why !== undefined) {
+	build(why);
 }

@@ -1,6 +1,6 @@
 // One installation of the tarball, used in the ways that programs use packages.
 
-import {cp, readFile, writeFile} from 'node:fs/promises';
+import {copyFile, cp, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import type {ExecutionContext} from 'ava';
@@ -72,15 +72,33 @@ test('two copies in one process', async t => {
 	}
 });
 
-const bundle = async (t: ExecutionContext, out: string, flags: readonly string[]) => {
+const bundle = async (t: ExecutionContext, program: string, out: string, flags: readonly string[]) => {
 	const esbuild = await worked(t, installation) && await tool(t, 'esbuild', '0.28.2');
-	return esbuild ? run(join(esbuild, 'bin/esbuild'), ['use.mjs', '--bundle', '--platform=node', `--outfile=${out}`, ...flags], {cwd: folder}) : undefined;
+	return esbuild ? run(join(esbuild, 'bin/esbuild'), [program, '--bundle', '--platform=node', `--outfile=${out}`, ...flags], {cwd: folder}) : undefined;
 };
 
 test('esbuild, with the package external', async t => {
-	const bundled = await bundle(t, 'bundled.mjs', ['--format=esm', '--external:flab-pruner']);
+	const bundled = await bundle(t, 'use.mjs', 'bundled.mjs', ['--format=esm', '--external:flab-pruner']);
 	if (bundled) {
 		t.is(bundled.code, 0, bundled.errors);
 		t.deepEqual(await succeed(process.execPath, ['bundled.mjs'], {cwd: folder, path}), {code: 0, out: used, errors: ''});
 	}
 });
+
+for (const format of ['esm', 'cjs']) {
+	test(`esbuild, with the package in the bundle (${format}): a sentence says to keep it out`, async t => {
+		await writeFile(join(folder, `inside-${format}.mjs`), 'import {topK} from \'flab-pruner\';\ntopK(Float32Array.of(1), 1).catch(({code, message, hint}) => console.log([code, message, hint].join(\'\\n\')));');
+		const out = format === 'esm' ? 'inside.mjs' : 'inside.cjs';
+		const bundled = await bundle(t, `inside-${format}.mjs`, out, [`--format=${format}`, '--loader:.node=copy']);
+		if (bundled) {
+			t.is(bundled.code, 0, bundled.errors);
+			const place = await emptyFolder();
+			await copyFile(join(folder, out), join(place, out));
+			t.is((await succeed(process.execPath, [join(place, out)], {cwd: place, path})).out, [
+				'ERR_NATIVE_LOAD',
+				`flab-pruner was bundled into a file in ${place}, away from its native addon and its workers' files`,
+				'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.\n',
+			].join('\n'));
+		}
+	});
+}
