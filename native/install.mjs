@@ -51,7 +51,7 @@ const build = why => {
 
 	const missing = missingTools();
 	if (missing.length > 0) {
-		fail(`${why}, so it must be built from source.`, `That needs ${listed(missing)}, not found on PATH.`, `${howToGet(missing)} Then install again.`);
+		fail(`${why}, so it must be built from source.`, `That needs ${listed(missing)}, not found on PATH.`, `Install ${missing.length > 1 ? 'them' : 'it'} (${howToGet(missing)}), then install flab-pruner again.`);
 	}
 
 	// An outer make's job server must not reach the inner one.

@@ -33,9 +33,9 @@ const missingTools = (environment = process.env) => {
 /** "cmake, make and g++" */
 const listed = names => names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 
-/** How the tools come onto this machine. */
+/** The commands that install the tools. */
 const howToGet = (names, platform = process.platform) => platform === 'darwin'
-	? `Install ${listed(names)} (xcode-select --install has the compiler and make, brew install cmake the rest).`
-	: `Install ${listed(names)} (Debian and Ubuntu: apt-get install ${names.join(' ')}; Fedora and RHEL: dnf install ${names.join(' ').replace('g++', 'gcc-c++')}).`;
+	? 'xcode-select --install has the compiler and make, brew install cmake the rest'
+	: `Debian and Ubuntu: apt-get install ${names.join(' ')}; Fedora and RHEL: dnf install ${names.join(' ').replace('g++', 'gcc-c++')}`;
 
 module.exports = {generator, missingTools, listed, howToGet};

@@ -56,7 +56,7 @@ const replaced = (from: string, to: string) => (addon: Buffer): Buffer => {
 	return addon;
 };
 
-const withoutTools = 'Install cmake, make and g++ (Debian and Ubuntu: apt-get install cmake make g++; Fedora and RHEL: dnf install cmake make gcc-c++). Then run `npm rebuild flab-pruner`';
+const withoutTools = 'install cmake, make and g++ (Debian and Ubuntu: apt-get install cmake make g++; Fedora and RHEL: dnf install cmake make gcc-c++), then run `npm rebuild flab-pruner` to build from source';
 
 test('without any binary, every place is named, and each tool that a build from source lacks', async t => {
 	const copy = await packageWith({});
@@ -70,7 +70,7 @@ test('without any binary, every place is named, and each tool that a build from 
 		`  ${prebuilt}: no such file`,
 		'  build from source: cmake, make and g++ not found on PATH',
 	].join('\n'));
-	t.is(hint, `${withoutTools} to build from source (where install scripts are switched off: \`node ${join(copy, 'native/install.mjs')}\`; in a checkout: \`npm run build\`).`);
+	t.is(hint, `I${withoutTools.slice(1)} (where install scripts are switched off: \`node ${join(copy, 'native/install.mjs')}\`; in a checkout: \`npm run build\`).`);
 });
 
 test('where the tools are there, the error says how to build', async t => {
@@ -102,13 +102,13 @@ test('an addon of another version is refused', async t => {
 	const {code, message, hint} = await load(copy);
 	t.is(code, 'ERR_NATIVE_LOAD');
 	t.true(message!.includes(`  ${prebuilt}: it is of flab-pruner ${version}, this is flab-pruner 99.1.0\n`), message);
-	t.true(hint!.startsWith(`Install the package again. ${withoutTools}`), hint);
+	t.true(hint!.startsWith(`Install the package again. Or ${withoutTools}`), hint);
 });
 
 test('a damaged file is called that', async t => {
 	const {message, hint} = await load(await packageWith({[prebuilt]: damaged}));
 	t.regex(message!, /flab-pruner\.glibc\.node: it is damaged: expected a binary for (Linux|macOS), got something else\n/);
-	t.true(hint!.startsWith('Install the package again, on the machine that it is to run on. '), hint);
+	t.true(hint!.startsWith(`Install the package again, on the machine that it is to run on. Or ${withoutTools}`), hint);
 	t.regex((await load(await packageWith({[prebuilt]: () => Buffer.alloc(0)}))).message!, /node: it is damaged: expected a binary for \w+, got an empty file\n/);
 });
 
@@ -129,13 +129,13 @@ linux('a glibc that is too old is told with the version that is needed and the o
 	const {message, hint} = await load(await packageWith({[prebuilt]: replaced('GLIBC_2.34', 'GLIBC_9.99')}));
 	const {header} = process.report.getReport() as unknown as {header: {glibcVersionRuntime: string}};
 	t.true(message!.includes(`  ${prebuilt}: it needs glibc 9.99, this system has ${header.glibcVersionRuntime}\n`), message);
-	t.true(hint!.startsWith('Use a system with glibc 9.99 or newer, or build on this one. Install cmake'), hint);
+	t.true(hint!.startsWith(`Use a system with glibc 9.99 or newer. Or ${withoutTools}`), hint);
 });
 
 linux('a library that is missing is named', async t => {
 	const {message, hint} = await load(await packageWith({[prebuilt]: replaced('libm.so.6', 'libq.so.6')}));
 	t.true(message!.includes(`  ${prebuilt}: it needs libq.so.6, which this system does not have\n`), message);
-	t.true(hint!.startsWith('Install the package of your system that has libq.so.6. '), hint);
+	t.true(hint!.startsWith(`Install the package of your system that has libq.so.6. Or ${withoutTools}`), hint);
 });
 
 linux('a file system that forbids execution is told, and no build is recommended', async t => {
@@ -158,8 +158,27 @@ linux('a file system that forbids execution is told, and no build is recommended
 	t.is(hint, 'Install the package on a file system that is not mounted noexec (findmnt -T shows how one is mounted), or ask what SELinux forbids.');
 });
 
-test('a Node without addons is told to start with them', async t => {
-	const {message, hint} = await load(await packageWith({[prebuilt]: asItIs}), {flags: ['--no-addons']});
-	t.true(message!.includes(`  ${prebuilt}: Node was started with --no-addons\n`), message);
-	t.is(hint, 'Start Node without --no-addons.');
+test('a Node that may not load addons is told how it may', async t => {
+	const copy = await packageWith({[prebuilt]: asItIs});
+	const without = await load(copy, {flags: ['--no-addons']});
+	t.true(without.message!.includes(`  ${prebuilt}: Node was started with --no-addons\n`), without.message);
+	t.is(without.hint, 'Start Node without --no-addons.');
+
+	const permission = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+	const forbidden = await load(copy, {flags: [permission, '--allow-fs-read=*']});
+	t.true(forbidden.message!.includes(`  ${prebuilt}: Node's permission model forbids addons\n`), forbidden.message);
+	t.is(forbidden.hint, 'Start Node with --allow-addons.');
+});
+
+const onPlatform = (name: string): readonly string[] => ['--import', `data:text/javascript,Object.defineProperty(process, "platform", {value: "${name}"})`];
+
+test('on Windows one sentence says that it is not supported', async t => {
+	const {code, message, hint} = await load(await packageWith({}), {flags: onPlatform('win32')});
+	t.deepEqual({code, message, hint}, {code: 'ERR_NATIVE_LOAD', message: 'flab-pruner does not run on Windows', hint: 'Install and run it in WSL 2, which is Linux.'});
+});
+
+test('on macOS it is said that there is only the build from source', async t => {
+	const {message, hint} = await load(await packageWith({}), {flags: onPlatform('darwin')});
+	t.regex(message!, /^The native addon for darwin-\w+ could not be loaded \(for macOS there is no prebuilt binary; it is meant to build from source, which has not been tried yet\)\. Tried:\n/);
+	t.true(hint!.startsWith('Install cmake, make and g++ (xcode-select --install has the compiler and make, brew install cmake the rest), then run `npm rebuild flab-pruner`'), hint);
 });

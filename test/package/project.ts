@@ -4,7 +4,7 @@ import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {packageRoot} from '../../ts/native/root.js';
-import {run, succeed} from './processes.js';
+import {run, succeed, which} from './processes.js';
 
 /** A checkpoint that uses look at. */
 export const tinyModel = join(packageRoot, 'test/fixtures/models/qwen2-tied');
@@ -15,9 +15,9 @@ export const beginProject = async (folder: string, dependencies: Readonly<Record
 	await writeFile(join(folder, 'use.mjs'), `import * as flab from 'flab-pruner';\n${use}`);
 };
 
-/** Installs a tarball with npm. */
+/** Installs a tarball with npm, at the lowest priority: other tests look at the clock, and a build would take all cores. */
 export const install = async (folder: string, tarball: string, path: string, flags: readonly string[] = []) =>
-	run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, tarball], {cwd: folder, path});
+	run(which('nice')!, ['-n', '19', 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, tarball], {cwd: folder, path});
 
 /** A program that uses kernels, and the pipeline on a checkpoint; \`flab\` is the package. */
 export const use = `

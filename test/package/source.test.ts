@@ -21,7 +21,7 @@ test('without tools the installation fails with a sentence that names each of th
 	const sentences = [
 		`flab-pruner: there is no prebuilt binary for ${process.platform}-${process.arch} in the package, so it must be built from source.`,
 		'flab-pruner: That needs cmake, make and g++, not found on PATH.',
-		'flab-pruner: Install cmake, make and g++ (Debian and Ubuntu: apt-get install cmake make g++; Fedora and RHEL: dnf install cmake make gcc-c++). Then install again.',
+		'flab-pruner: Install them (Debian and Ubuntu: apt-get install cmake make g++; Fedora and RHEL: dnf install cmake make gcc-c++), then install flab-pruner again.',
 	];
 	if (errors.includes('flab-pruner: ') || await worked(t, {code, errors, out})) {
 		t.not(code, 0);

@@ -30,17 +30,14 @@ export const loadFailure = (attempts: readonly Attempt[], system: System = thisS
 	const lines = attempts.map(({file}, i) => `  ${nameOf(file)}: ${reasons[i]!.reason}`);
 	lines.push(`  build from source: ${missing.length > 0 ? `${listed(missing)} not found on PATH` : 'possible, its tools are here'}`);
 
-	const remedies = new Set(reasons.flatMap(({remedy}) => remedy ?? []));
+	const remedies = [...new Set(reasons.flatMap(({remedy}) => remedy ?? []))];
 	if (reasons.every(({rebuild}) => rebuild)) {
-		if (missing.length > 0) {
-			remedies.add(howToGet(missing, system.platform));
-		}
-
-		remedies.add(`${missing.length > 0 ? 'Then run' : 'Run'} \`npm rebuild flab-pruner\` to build from source (where install scripts are switched off: \`node ${join(packageRoot, 'native/install.mjs')}\`; in a checkout: \`npm run build\`).`);
+		const steps = [...missing.length > 0 ? [`install ${listed(missing)} (${howToGet(missing, system.platform)})`] : [], 'run `npm rebuild flab-pruner`'].join(', then ');
+		remedies.push(`${capital(remedies.length > 0 ? `or ${steps}` : steps)} to build from source (where install scripts are switched off: \`node ${join(packageRoot, 'native/install.mjs')}\`; in a checkout: \`npm run build\`).`);
 	}
 
 	return new FlabError('ERR_NATIVE_LOAD', [`The native addon for ${system.platform}-${system.arch} could not be loaded${noted[system.platform] ?? ''}. Tried:`, ...lines].join('\n'), {
-		hint: [...remedies].join(' '),
+		hint: remedies.join(' '),
 		cause: attempts.find(({cause}) => !isAbsent(cause))?.cause ?? attempts.at(-1)?.cause,
 	});
 };
@@ -66,6 +63,8 @@ const nameOf = (file: string): string => {
 	return name.startsWith('..') ? file : name;
 };
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const isAbsent = (cause: unknown): boolean => (cause as {code?: string}).code === 'MODULE_NOT_FOUND';
 
 const reinstall = 'Install the package again.';
@@ -81,10 +80,10 @@ export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: 
 		return {reason: message, remedy: reinstall, rebuild: true};
 	}
 
-	if (code === 'ERR_DLOPEN_DISABLED' || code === 'ERR_ACCESS_DENIED') {
-		return code === 'ERR_DLOPEN_DISABLED'
-			? {reason: 'Node was started with --no-addons', remedy: 'Start Node without --no-addons.', rebuild: false}
-			: {reason: 'Node\'s permission model forbids addons', remedy: 'Start Node with --allow-addons.', rebuild: false};
+	if (code === 'ERR_DLOPEN_DISABLED') {
+		return 'permission' in process
+			? {reason: 'Node\'s permission model forbids addons', remedy: 'Start Node with --allow-addons.', rebuild: false}
+			: {reason: 'Node was started with --no-addons', remedy: 'Start Node without --no-addons.', rebuild: false};
 	}
 
 	if (message.includes('cannot open shared object file: Permission denied')) {
@@ -106,7 +105,7 @@ export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: 
 const linkerReason = (file: string, message: string, glibc: string | undefined): Reason => {
 	const [, library, needed] = /version `([A-Z]+)_([\d.]+)' not found/.exec(message) ?? [];
 	if (library === 'GLIBC') {
-		return {reason: `it needs glibc ${needed}, this system has ${glibc ?? 'an older one'}`, remedy: `Use a system with glibc ${needed} or newer, or build on this one.`, rebuild: true};
+		return {reason: `it needs glibc ${needed}, this system has ${glibc ?? 'an older one'}`, remedy: `Use a system with glibc ${needed} or newer.`, rebuild: true};
 	}
 
 	if (library !== undefined) {
