@@ -13,7 +13,7 @@ export type Settings = {readonly cwd: string; readonly path?: string; readonly e
 /** Runs a program to its end, with `path` as its PATH and without what npm and the tests around it have set. */
 export const run = async (file: string, parameters: readonly string[], {cwd, path = process.env['PATH'], environment = {}}: Settings): Promise<Ended> =>
 	new Promise(resolve => {
-		execFile(file, parameters, {cwd, env: {...outside(), PATH: path, ...environment}, maxBuffer: 1 << 26}, (error, out, errors) => {
+		execFile(file, parameters, {cwd, env: {...outside(), ...impatient, PATH: path, ...environment}, maxBuffer: 1 << 26}, (error, out, errors) => {
 			const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
 			resolve({code, out, errors: code === -1 ? `${errors}${error!.message}` : errors});
 		});
@@ -32,6 +32,9 @@ export const succeed = async (file: string, parameters: readonly string[], setti
 // npm tells its scripts its settings in npm_...: only what says how the registry is reached is kept.
 const outside = (): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(process.env).filter(([name]) =>
 	!/^(npm_|pnpm_|yarn_|FLAB_|NODE_OPTIONS|PREBUILDS_ONLY|INIT_CWD|CI$)/i.test(name) || /^npm_config_(.*registry|cache|cafile|userconfig|.*proxy)$/i.test(name)));
+
+// npm and pnpm would try for minutes to reach a registry that is not there.
+const impatient = {npm_config_fetch_retries: '1', npm_config_fetch_retry_mintimeout: '500', npm_config_fetch_retry_maxtimeout: '2000', npm_config_fetch_timeout: '60000'};
 
 /** Where a program lies, as the shell would find it. */
 export const which = (name: string): string | undefined => (process.env['PATH'] ?? '').split(delimiter).map(folder => join(folder, name)).find(file => {

@@ -17,7 +17,7 @@ export const worked = async (t: ExecutionContext, {code, out, errors}: Ended): P
 		return true;
 	}
 
-	const asked = await run('npm', ['view', 'node-gyp-build', 'version', '--prefer-online', '--fetch-retries=0', '--fetch-timeout=20000'], {cwd: packageRoot});
+	const asked = await run('npm', ['view', 'node-gyp-build', 'version', '--prefer-online'], {cwd: packageRoot});
 	if (asked.code === 0) {
 		t.fail(`${out}${errors}`);
 	} else {
