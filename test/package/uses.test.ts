@@ -93,6 +93,7 @@ for (const format of ['esm', 'cjs']) {
 		if (bundled) {
 			t.is(bundled.code, 0, bundled.errors);
 			const place = await emptyFolder();
+			await writeFile(join(place, 'package.json'), '{"name": "another"}');
 			await copyFile(join(folder, out), join(place, out));
 			t.is((await succeed(process.execPath, [join(place, out)], {cwd: place, path})).out, [
 				'ERR_NATIVE_LOAD',
