@@ -440,6 +440,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   } catch (const Error& error) {
     throw ToJsError(env, error);
   }
+  exports["version"] = Napi::String::New(env, FLAB_VERSION);
   exports["threads"] = Napi::Number::New(env, ThreadPool::Process().threads());
   const auto define = [&](const char* name, auto* call) { exports[name] = Napi::Function::New(env, call, name); };
   define("mapFile", Guarded<MapFile>);

@@ -1,5 +1,7 @@
+import {dirname, join} from 'node:path';
 import test from 'ava';
-import {loadNative} from '../../ts/native/load.js';
+import {loadNative, nativeFile} from '../../ts/native/load.js';
+import {packageRoot} from '../../ts/native/root.js';
 import {runChild} from './support.js';
 
 const logits = `
@@ -41,4 +43,13 @@ test('FLAB_THREADS=1 leaves one thread, and jobs still end', async t => {
 	t.is(signal, null, errors);
 	t.is(code, 0, errors);
 	t.is((JSON.parse(out) as {threads: number}).threads, 1);
+});
+
+test('with PREBUILDS_ONLY=1 the tests run on the packed binary', t => {
+	if (process.env['PREBUILDS_ONLY'] === '1') {
+		t.is(dirname(nativeFile()), join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`));
+	} else {
+		t.log('skipped: PREBUILDS_ONLY is not set (npm run test:prebuilt sets it)');
+		t.pass();
+	}
 });

@@ -264,6 +264,8 @@ export type Resources = {
 };
 
 export type Native = {
+	/** The package's version that the addon was built for. */
+	readonly version: string;
 	/** Name of the instruction set in use: 'avx512bf16', 'avx512', 'avx2', 'neonbf16', 'neon' or 'generic'. */
 	readonly cpu: string;
 	/** Threads of the one pool: min(affinity, cgroup quota, FLAB_THREADS). */

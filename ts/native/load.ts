@@ -1,32 +1,88 @@
+import {readdirSync} from 'node:fs';
 import {createRequire} from 'node:module';
+import {join} from 'node:path';
 import {FlabError} from '../errors.js';
 import type {Native} from './contract.js';
+import {WrongVersion, loadFailure, notFromABundle, notOnWindows} from './failure.js';
+import type {Attempt} from './failure.js';
 import {packageRoot} from './root.js';
 
-let loaded: Native | undefined;
+let loaded: {readonly native: Native; readonly file: string} | undefined;
 
 /**
- * The native addon: the package's prebuilt binary, or the one that was built from source here. Loaded on first use.
+ * The native addon: the one that was built from source here, or the package's prebuilt binary. Loaded on first use.
  *
- * @throws FlabError `ERR_NATIVE_LOAD` if there is none or it does not load.
+ * @throws FlabError `ERR_NATIVE_LOAD` if there is none or it does not load, with every attempt and what to do.
  */
 export const loadNative = (): Native => {
 	loaded ??= load();
-	return loaded;
+	return loaded.native;
 };
 
-const load = (): Native => {
-	const require = createRequire(import.meta.url);
-	try {
-		return (require('node-gyp-build') as (root: string) => Native)(packageRoot);
-	} catch (cause) {
-		if ((cause as {code?: string}).code === 'ERR_BAD_ARGUMENT') {
-			throw new FlabError('ERR_BAD_ARGUMENT', (cause as Error).message, {cause});
-		}
+/** The file that the addon was loaded from. @throws as `loadNative` */
+export const nativeFile = (): string => {
+	loaded ??= load();
+	return loaded.file;
+};
 
-		throw new FlabError('ERR_NATIVE_LOAD', `The native addon for ${process.platform}-${process.arch} could not be loaded: ${(cause as Error).message}`, {
-			hint: 'Install g++ and cmake, then run `npm rebuild flab-pruner` (in a checkout: `npm run build`).',
-			cause,
-		});
+const load = (): {readonly native: Native; readonly file: string} => {
+	if (packageRoot === '') {
+		throw notFromABundle();
 	}
+
+	if (process.platform === 'win32') {
+		throw notOnWindows();
+	}
+
+	const require = createRequire(join(packageRoot, 'package.json'));
+	const {version} = require('./package.json') as {readonly version: string};
+	const attempts: Attempt[] = [];
+	for (const file of places(require)) {
+		try {
+			return {native: ofVersion(version, require(file) as Native), file};
+		} catch (cause) {
+			// FLAB_CPU: the addon is there, and refuses what it was told.
+			if ((cause as {code?: string}).code === 'ERR_BAD_ARGUMENT') {
+				throw new FlabError('ERR_BAD_ARGUMENT', (cause as Error).message, {cause});
+			}
+
+			attempts.push({file, cause});
+		}
+	}
+
+	throw loadFailure(attempts);
+};
+
+// In the order of node-gyp-build, whose choice is mostly the first of them that is there. If that does not load, the next may:
+// a folder that was built elsewhere and copied here has prebuilt binaries too.
+const places = (require: NodeJS.Require): readonly string[] => {
+	const builds = process.env['PREBUILDS_ONLY'] ? [] : ['Release', 'Debug'].map(kind => join(packageRoot, 'build', kind, 'flab_pruner.node'));
+	const usual = [...builds, ...prebuilt(join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`))];
+	const chosen = chosenByNodeGypBuild(require);
+	return chosen === undefined || usual.includes(chosen) ? usual : [chosen, ...usual];
+};
+
+const prebuilt = (folder: string): readonly string[] => {
+	let names: string[] = [];
+	try {
+		names = readdirSync(folder).filter(name => name.endsWith('.node')).sort();
+	} catch {}
+
+	return (names.length > 0 ? names : ['flab-pruner.glibc.node']).map(name => join(folder, name));
+};
+
+const chosenByNodeGypBuild = (require: NodeJS.Require): string | undefined => {
+	try {
+		return (require('node-gyp-build') as {readonly resolve: (folder: string) => string}).resolve(packageRoot);
+	} catch {
+		return undefined;
+	}
+};
+
+const ofVersion = (expected: string, native: Native): Native => {
+	if (native.version !== expected) {
+		throw new WrongVersion(expected, native.version);
+	}
+
+	return native;
 };
