@@ -179,21 +179,29 @@ export type InspectOptions = {
 
 /** What a checkpoint is, and what could be pruned. */
 export type Inspection = {
+    /** qwen2, llama, mistral or qwen3. */
     readonly family: string;
     /** Folder of the checkpoint, as it was named. */
     readonly dir: string;
     /** Dtypes of the weights, most bytes first. */
     readonly dtypes: readonly string[];
+    /** L, decoder layers. */
     readonly layers: number;
+    /** D, elements of a hidden state. */
     readonly width: number;
+    /** F, neurons of a layer's FFN. */
     readonly ffnWidth: number;
+    /** H. */
     readonly queryHeads: number;
+    /** K. */
     readonly kvHeads: number;
+    /** E, elements of a head. */
     readonly headWidth: number;
-    /** Rows of the embedding. */
+    /** V, rows of the embedding. */
     readonly vocabulary: number;
     /** Whether embedding and LM head are one tensor. */
     readonly tied: boolean;
+    /** Elements of all tensors. */
     readonly parameters: number;
     /** Bytes of the weights. */
     readonly bytes: number;
@@ -204,12 +212,14 @@ export type Inspection = {
         readonly bytes: number;
         readonly share: number;
     }[];
+    /** Absent where there is none, or none that can be pruned. */
     readonly tokenizer?: {
         readonly kind: string;
         readonly tokens: number;
         readonly addedTokens: number;
         readonly merges: number;
     };
+    /** What there is to remove, and what removing one of them saves. */
     readonly prunable: {
         /** Rows of embedding and LM head. */
         readonly vocabulary: {
