@@ -23,6 +23,8 @@ export const apiReference = async folder => {
 		typeDeclarationFormat: 'table',
 		classPropertiesFormat: 'table',
 		useCodeBlocks: false,
+		// Headings that have one name are counted otherwise than GitHub counts them.
+		useHTMLAnchors: true,
 	});
 	app.converter.on(Converter.EVENT_RESOLVE_BEGIN, context => {
 		for (const reflection of Object.values(context.project.reflections)) {
