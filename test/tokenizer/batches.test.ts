@@ -56,5 +56,5 @@ test('cancelling does not wait for the batch that runs', async t => {
 	await setTimeout(5);
 	controller.abort();
 	await t.throwsAsync(job, {code: 'ERR_ABORTED'});
-	t.true(performance.now() - begin < 1000);
+	t.true(performance.now() - begin < 10_000);
 });
