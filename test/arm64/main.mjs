@@ -42,7 +42,7 @@ const run = async (command, args, environment, onOutput = () => undefined) => ne
 });
 
 // With nothing in them that depends on the processor: minutes under emulation.
-const long = ['-a text of several tasks', '-a search that keeps states between its steps', '-a memory limit changes no bit', '-a race finds the layer', '-what was kept', '-pieces larger'];
+const long = ['-a text of several tasks', '-first logits that', '-a search that keeps states between its steps', '-a memory limit changes no bit', '-a race finds the layer', '-what was kept', '-pieces larger'];
 // Kernels that are one source for all three: NEON's stands for them.
 const common = [
 	...long, '-divergences from 1', '-divergences above', '-an offset common', '-peaked references', '-rows of tensors', '-log_sum_exp',
