@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include <unistd.h>
+
 #include "base/testing.h"
 
 namespace flab {
@@ -36,7 +38,7 @@ TEST("what was spilled comes back, from wherever it lies") {
 }
 
 TEST("a spill leaves no name behind, and is refused where there is no room") {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "flab-pruner-spill-test";
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("flab-pruner-spill-test-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   {
     const TemporaryFolder here(folder.string());
