@@ -40,8 +40,6 @@ class MappedFile {
   // Reads the file itself, past the mapping: no page of it becomes resident memory of this process, and nothing that was
   // written to the mapping is seen. Throws Error("ERR_READ").
   void Read(int64_t begin, int64_t bytes, std::byte* out) const;
-  // The open file, for calls of the system that copy from it.
-  int descriptor() const { return file_; }
 
  private:
   MappedFile(std::string path, int file, std::byte* data, int64_t bytes)

@@ -69,7 +69,7 @@ const testCore = async cpu => {
 
 // These bound the time that something takes, or take minutes under emulation.
 const timed = [
-	'*stops the job at once*', '*soon*', '*can be cancelled while it waits', '*do not wait for each other forever',
+	'*stops the job at once*', '*within a second*', '*can be cancelled while it waits', '*do not wait for each other forever',
 	'the event loop and the file system are free*', 'a job keeps its model while it runs*', '*is terminated at any moment*', 'two worker threads*',
 ];
 

@@ -7,6 +7,7 @@ import {temporaryFolder} from '../fixtures/pico.js';
 import {modelsFolder, openTiny, pack} from '../native/reference.js';
 import type {Job, JobProgress, Native} from '../../ts/native/contract.js';
 import {codeOf, manyTexts, startLong, within} from './support.js';
+import {msUnderLoad} from '../waits.js';
 
 type Opened = Awaited<ReturnType<typeof openTiny>>;
 
@@ -56,10 +57,10 @@ test.serial('an exception of the progress callback stops the job at once, and it
 	});
 	t.is(await job.promise.catch((reason: unknown) => reason), error);
 	t.is(calls, 1);
-	t.true(performance.now() - start < 10_000);
+	t.true(performance.now() - start < msUnderLoad(2000));
 });
 
-test.serial('a cancelled job rejects with ERR_ABORTED soon, and its model works on', async t => {
+test.serial('a cancelled job rejects with ERR_ABORTED within a second, and its model works on', async t => {
 	const {native, model} = await openTiny('qwen2-tied');
 	const before = await native.logits({model, ...all}).promise;
 	const job = startLong(native, model);
@@ -67,7 +68,7 @@ test.serial('a cancelled job rejects with ERR_ABORTED soon, and its model works 
 	const start = performance.now();
 	job.cancel();
 	await t.throwsAsync(job.promise, {code: 'ERR_ABORTED', message: 'The operation was cancelled'});
-	t.true(performance.now() - start < 10_000, `${performance.now() - start} ms`);
+	t.true(performance.now() - start < msUnderLoad(1000), `${performance.now() - start} ms`);
 	t.deepEqual(await native.logits({model, ...all}).promise, before);
 });
 

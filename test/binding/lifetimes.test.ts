@@ -160,7 +160,7 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		check('after 200 models', mappings(), 0);`,
 	'a job keeps its model while it runs, and lets it go afterwards': `
 		let opened = await reference.openTiny('qwen2-tied');
-		const texts = support.manyTexts(400, 60);
+		const texts = support.manyTexts(1600, 60);
 		const input = {view: {}, texts, positions: 'all', candidates: true, losses: true};
 		const expected = (await opened.native.scoreLayers({model: opened.model, ...input}).promise).divergence.join();
 		let {promise} = opened.native.scoreLayers({model: opened.model, ...input});

@@ -9,6 +9,7 @@ import {withHashes} from '../../ts/pipeline/hashes.js';
 import type {Source} from '../../ts/pipeline/source.js';
 import type {ProgressEvent} from '../../ts/progress.js';
 import {temporaryFolder} from '../fixtures/pico.js';
+import {msUnderLoad} from '../waits.js';
 
 const contents = {'config.json': Buffer.from('{}'), 'tokenizer.json': Buffer.alloc(0), 'b.safetensors': Buffer.alloc(3_000_001, 7), 'a.safetensors': Buffer.alloc(1 << 20, 3)};
 
@@ -72,7 +73,7 @@ test('a failure of the work ends the hashing, and is the error', async t => {
 		await sleep(50);
 		throw new Error('no space');
 	}), {message: 'no space'});
-	t.true(performance.now() - begin < 10_000);
+	t.true(performance.now() - begin < msUnderLoad(2000));
 });
 
 test('a file that is missing is refused before the work', async t => {
@@ -94,7 +95,7 @@ for (const [when, work] of [
 		controller.abort(new Error('enough'));
 		const error = await t.throwsAsync(running, {code: 'ERR_ABORTED'});
 		t.is((error?.cause as Error).message, 'enough');
-		t.true(performance.now() - begin < 5000, `${performance.now() - begin} ms`);
+		t.true(performance.now() - begin < msUnderLoad(200), `${performance.now() - begin} ms`);
 	});
 }
 

@@ -3,6 +3,7 @@ import os from 'node:os';
 import process from 'node:process';
 import {FlabError} from '../errors.js';
 import type {Native, Resources} from '../native/contract.js';
+import {glibcVersion} from '../native/glibc.js';
 import {loadNative} from '../native/load.js';
 import {addonOrigin} from '../native/origin.js';
 import {generator} from '../report/generator.js';
@@ -17,7 +18,7 @@ export const doctor = async (): Promise<Diagnosis> => {
 	const findings = {
 		version: generator().version,
 		node: process.versions.node,
-		platform: {os: process.platform, arch: process.arch, release: os.release(), glibc: glibcVersion()},
+		platform: {os: process.platform, arch: process.arch, release: os.release(), glibc: glibcVersion() ?? null},
 		addon,
 		cpu: diagnoseCpu(native?.cpu ?? null),
 		threads: diagnoseThreads(native, resources),
@@ -32,8 +33,7 @@ export const doctor = async (): Promise<Diagnosis> => {
 const loadAddon = (): {readonly addon: Diagnosis['addon']; readonly native?: Native} => {
 	try {
 		const native = loadNative();
-		const {file, origin} = addonOrigin() ?? {file: null, origin: null};
-		return {addon: {loaded: true, file, origin, error: null}, native};
+		return {addon: {loaded: true, ...addonOrigin(), error: null}, native};
 	} catch (error) {
 		const {code, message, hint} = error instanceof FlabError ? error : {code: 'ERR_INTERNAL', message: String(error), hint: undefined};
 		return {addon: {loaded: false, file: null, origin: null, error: {code, message, hint: hint ?? null}}};
@@ -72,19 +72,3 @@ const diagnoseTemporary = async (): Promise<Diagnosis['temporary']> => {
 
 // tmpfs and ramfs: see statfs(2).
 const memoryFileSystems: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
-
-const glibcVersion = (): string | null => {
-	// What costs time in a report, and may not be told, is left out of it.
-	const report = process.report as {excludeNetwork?: boolean; getReport: () => object} | undefined;
-	if (!report || process.platform !== 'linux') {
-		return null;
-	}
-
-	const {excludeNetwork} = report;
-	report.excludeNetwork = true;
-	try {
-		return (report.getReport() as {header?: {glibcVersionRuntime?: string}}).header?.glibcVersionRuntime ?? null;
-	} finally {
-		report.excludeNetwork = excludeNetwork;
-	}
-};

@@ -4,6 +4,7 @@ import {createRequire} from 'node:module';
 import {join, relative} from 'node:path';
 import {FlabError} from '../errors.js';
 import {headerProblem} from './binary.js';
+import {glibcVersion} from './glibc.js';
 import {codeFolder, packageRoot} from './root.js';
 
 /** A file that should have been the addon, and what came of it. */
@@ -124,13 +125,4 @@ const linkerReason = (file: string, message: string, glibc: string | undefined):
 	return {reason: message.replace(`${file}: `, ''), remedy: reinstall, rebuild: true};
 };
 
-const thisSystem = (): System => {
-	const {platform, arch} = process;
-	const report = process.report as NodeJS.ProcessReport & {excludeNetwork: boolean};
-	// The names of network peers in it may take seconds to look up.
-	const {excludeNetwork} = report;
-	report.excludeNetwork = true;
-	const {header} = report.getReport() as unknown as {readonly header: {readonly glibcVersionRuntime?: string}};
-	report.excludeNetwork = excludeNetwork;
-	return {platform, arch, glibc: header.glibcVersionRuntime};
-};
+const thisSystem = (): System => ({platform: process.platform, arch: process.arch, glibc: glibcVersion()});
