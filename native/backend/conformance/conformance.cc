@@ -1,0 +1,84 @@
+#include "backend/conformance/conformance.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+
+namespace flab::conformance {
+namespace {
+
+const FlabBackend* Load() {
+  const char* path = std::getenv("FLAB_BACKEND");
+  if (!path) throw Error("ERR_BACKEND", "FLAB_BACKEND: expected the path of a backend's library");
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw Error("ERR_BACKEND", dlerror(), path);
+  const auto entry = reinterpret_cast<FlabBackendEntry>(dlsym(library, FLAB_BACKEND_ENTRY));
+  const FlabBackend* table = entry ? entry(FLAB_BACKEND_VERSION) : nullptr;
+  if (!table) throw Error("ERR_BACKEND", "expected a backend of this version", path);
+  return table;
+}
+
+}  // namespace
+
+const FlabBackend& Backend() {
+  static const FlabBackend* const backend = Load();
+  return *backend;
+}
+
+FlabDevice* Device() {
+  static FlabDevice* const device = [] {
+    FlabDevice* opened = nullptr;
+    Expect(Backend().open(0, std::getenv("FLAB_PRODUCTS"), &opened), "open");
+    return opened;
+  }();
+  return device;
+}
+
+void Expect(int code, const char* what) {
+  if (code == FLAB_OK) return;
+  FlabFailure failure;
+  Backend().failure(&failure);
+  testing::Fail("", 0, what, testing::Join("code ", failure.code, ": ", failure.message));
+  throw testing::Ended();
+}
+
+Memory::Memory(int64_t bytes) : bytes_(bytes) { Expect(Backend().allocate(Device(), bytes, &data_), "allocate"); }
+
+Memory::~Memory() {
+  if (data_) Backend().release(Device(), data_);
+}
+
+void Upload(void* to, const void* from, int64_t bytes) {
+  void* pinned = nullptr;
+  Expect(Backend().allocate_pinned(Device(), bytes, &pinned), "allocate_pinned");
+  std::memcpy(pinned, from, static_cast<size_t>(bytes));
+  Expect(Backend().upload(Device(), FLAB_COMPUTE, to, pinned, bytes), "upload");
+  Expect(Backend().synchronize(Device(), FLAB_COMPUTE), "synchronize");
+  Backend().release_pinned(Device(), pinned);
+}
+
+void Download(void* to, const void* from, int64_t bytes) { Expect(Backend().download(Device(), to, from, bytes), "download"); }
+
+Numbers Round(const std::vector<float>& values, int32_t dtype) {
+  Numbers numbers{.dtype = dtype, .bytes = {}, .values = {}};
+  const size_t item = dtype == FLAB_F32 ? 4 : 2;
+  numbers.bytes.resize(values.size() * item);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t half = ToBF16(values[i]);
+    std::memcpy(numbers.bytes.data() + i * item, dtype == FLAB_F32 ? static_cast<const void*>(&values[i]) : &half, item);
+    numbers.values.push_back(dtype == FLAB_F32 ? values[i] : dtype == FLAB_BF16 ? FromBF16(half) : FromF16(half));
+  }
+  return numbers;
+}
+
+std::vector<double> NumbersFromDevice(const void* memory, int32_t dtype, int64_t count) {
+  std::vector<double> numbers;
+  if (dtype == FLAB_F32) {
+    for (const float value : FromDevice<float>(memory, count)) numbers.push_back(value);
+  } else {
+    for (const uint16_t half : FromDevice<uint16_t>(memory, count)) numbers.push_back(dtype == FLAB_BF16 ? FromBF16(half) : FromF16(half));
+  }
+  return numbers;
+}
+
+}  // namespace flab::conformance

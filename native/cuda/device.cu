@@ -1,0 +1,149 @@
+// Devices: which there are, and opening one. What the runtime says becomes a code and a sentence here.
+
+#include <cstdio>
+#include <cstring>
+
+#include "cuda/operations.h"
+
+namespace flab::cuda {
+namespace {
+
+// sm_80 is the oldest that there is code for.
+constexpr int kOldestMajor = 8;
+
+thread_local FlabFailure failure;
+
+int CodeOf(cudaError_t error) {
+  switch (error) {
+    case cudaErrorInsufficientDriver: return FLAB_OLD_DRIVER;
+    case cudaErrorNoDevice:
+    case cudaErrorInvalidDevice: return FLAB_NO_DEVICE;
+    case cudaErrorInitializationError: return FLAB_NO_DRIVER;
+    case cudaErrorDevicesUnavailable: return FLAB_BUSY;
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorUnsupportedPtxVersion: return FLAB_UNSUPPORTED;
+    case cudaErrorMemoryAllocation: return FLAB_OUT_OF_MEMORY;
+    case cudaErrorInvalidValue: return FLAB_BAD_CALL;
+    default: return FLAB_FAULT;
+  }
+}
+
+int Set(int code, int64_t asked, int64_t available) {
+  failure.code = code;
+  failure.asked = asked;
+  failure.available = available;
+  return code;
+}
+
+}  // namespace
+
+int Fail(cudaError_t error, const char* where) {
+  std::snprintf(failure.message, sizeof failure.message, "%s: %s (%s)", where, cudaGetErrorString(error), cudaGetErrorName(error));
+  return Set(CodeOf(error), 0, 0);
+}
+
+int FailWith(int code, const char* message) {
+  std::snprintf(failure.message, sizeof failure.message, "%s", message);
+  return Set(code, 0, 0);
+}
+
+int FailMemory(int64_t asked, int64_t available) {
+  std::snprintf(failure.message, sizeof failure.message, "%lld bytes were asked for, %lld are available", static_cast<long long>(asked),
+                static_cast<long long>(available));
+  return Set(FLAB_OUT_OF_MEMORY, asked, available);
+}
+
+void Failure(FlabFailure* out) { *out = failure; }
+
+int Count(int32_t* devices) {
+  *devices = 0;
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
+    if (error == cudaErrorInsufficientDriver && driver == 0) return FailWith(FLAB_NO_DRIVER, "no driver that can be used is installed");
+    return Fail(error, "counting devices");
+  }
+  *devices = count;
+  return FLAB_OK;
+}
+
+int Info(int32_t index, FlabDeviceInfo* info) {
+  *info = {};
+  cudaDeviceProp properties;
+  if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return Fail(error, "asking a device its name");
+  std::snprintf(info->name, sizeof info->name, "%s", properties.name);
+  int cache = 0;
+  const struct {
+    int* value;
+    cudaDeviceAttr attribute;
+  } wanted[] = {{&info->major, cudaDevAttrComputeCapabilityMajor},
+                {&info->minor, cudaDevAttrComputeCapabilityMinor},
+                {&info->processors, cudaDevAttrMultiProcessorCount},
+                {&cache, cudaDevAttrL2CacheSize}};
+  for (const auto& [value, attribute] : wanted) {
+    if (const cudaError_t error = cudaDeviceGetAttribute(value, attribute, index)) return Fail(error, "asking a device what it has");
+  }
+  info->cache = cache;
+  cudaDriverGetVersion(&info->driver);
+  cudaRuntimeGetVersion(&info->runtime);
+  if (info->major < kOldestMajor) return FLAB_OK;
+  // Asking for memory makes a context, which fails where another process holds the device alone.
+  size_t available = 0, total = 0;
+  if (const cudaError_t error = cudaSetDevice(index)) return Fail(error, "choosing a device");
+  if (const cudaError_t error = cudaMemGetInfo(&available, &total)) return Fail(error, "asking a device for its memory");
+  info->memory = static_cast<int64_t>(total);
+  info->available = static_cast<int64_t>(available);
+  return FLAB_OK;
+}
+
+int Open(int32_t index, const char* products, FlabDevice** device) {
+  *device = nullptr;
+  FlabDeviceInfo info;
+  if (const int code = Info(index, &info)) return code;
+  if (info.major < kOldestMajor) {
+    char message[200];
+    std::snprintf(message, sizeof message, "%s has compute capability %d.%d, the oldest supported one is %d.0", info.name, info.major, info.minor, kOldestMajor);
+    return FailWith(FLAB_UNSUPPORTED, message);
+  }
+  auto opened = std::make_unique<FlabDevice>();
+  opened->index = index;
+  cudaError_t error = cudaSetDevice(index);
+  if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->compute, cudaStreamNonBlocking);
+  if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->upload, cudaStreamNonBlocking);
+  for (cudaEvent_t& event : opened->events) {
+    if (error == cudaSuccess) error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+  }
+  if (error != cudaSuccess) {
+    const int code = Fail(error, "opening a device");
+    Close(opened.release());
+    return code;
+  }
+  opened->products = Products::Open(products);
+  *device = opened.release();
+  return FLAB_OK;
+}
+
+void Close(FlabDevice* device) {
+  if (!device) return;
+  cudaSetDevice(device->index);
+  device->products.reset();
+  for (const cudaStream_t stream : {device->compute, device->upload}) {
+    if (!stream) continue;
+    cudaStreamSynchronize(stream);
+    cudaStreamDestroy(stream);
+  }
+  for (const cudaEvent_t event : device->events) {
+    if (event) cudaEventDestroy(event);
+  }
+  delete device;
+}
+
+const char* ProductsOf(const FlabDevice* device, int32_t* fast) {
+  *fast = device->products->fast();
+  return device->products->description();
+}
+
+}  // namespace flab::cuda

@@ -1,0 +1,131 @@
+// Runs the sources of the CUDA kernels on a CPU, to find what is wrong with their logic where there is no GPU: slow, and strict.
+//
+// Each thread of a block is a fiber. A fiber runs until it meets a barrier or exchanges values with its warp; which one runs next
+// is drawn at random, so that what one thread reads of another without a barrier between them is sometimes not there yet. Shared
+// memory begins as NaN, copies that a kernel starts asynchronously are made only when it waits for them, and device memory ends
+// where it ends: the next byte cannot be read. A barrier that not all threads reach, a warp whose lanes do different things, an
+// address that is not aligned or that shared memory does not have, end the process with a sentence.
+//
+// The part of the runtime's interface that the backend uses is here under its own names. Streams are queues: what is put into one
+// is done only when somebody waits for it, so that a missing wait shows.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define threadIdx (::flab::emulator::ThisThread().thread)
+#define blockIdx (::flab::emulator::ThisThread().block)
+#define blockDim (::flab::emulator::ThisThread().threads)
+#define gridDim (::flab::emulator::ThisThread().blocks)
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(8) float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
+namespace flab::emulator {
+
+struct Place {
+  dim3 thread, block, threads, blocks;
+};
+
+// Of the thread that runs.
+const Place& ThisThread();
+
+// Shared memory of the running block; the launch said how much there is.
+void* Shared(size_t bytes);
+
+// All threads of the block that have not ended.
+void Barrier();
+
+// Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give what they gave
+// last. `kind` must be the same for all. Valid until the lane's next exchange.
+const void* Exchange(const char* kind, const void* bytes, size_t size);
+
+// Copies 16 bytes (or puts zeros) when the thread waits for its group.
+void CopyLater(void* shared, const void* global, bool valid);
+void EndGroup();
+void WaitForGroups(int left);
+
+// Ends the process: what the running thread did is wrong.
+[[noreturn]] void Refuse(const char* what, const void* address = nullptr);
+
+// A launch, put into the stream. `name` is for messages.
+void Launch(struct Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
+
+}  // namespace flab::emulator
+
+inline void __syncthreads() { flab::emulator::Barrier(); }
+inline void __syncwarp() { flab::emulator::Exchange("__syncwarp", nullptr, 0); }
+
+// ---- the runtime's interface ----
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInitializationError = 3,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorDevicesUnavailable = 46,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorNoKernelImageForDevice = 209,
+  cudaErrorUnsupportedPtxVersion = 222,
+  cudaErrorIllegalAddress = 700
+};
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrL2CacheSize = 38,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76
+};
+constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
+using cudaStream_t = flab::emulator::Stream*;
+using cudaEvent_t = struct flab_emulated_event*;
+struct cudaDeviceProp {
+  char name[256];
+};
+
+const char* cudaGetErrorString(cudaError_t error);
+const char* cudaGetErrorName(cudaError_t error);
+cudaError_t cudaGetLastError();
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaRuntimeGetVersion(int* version);
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
+cudaError_t cudaMalloc(void** memory, size_t bytes);
+cudaError_t cudaFree(void* memory);
+cudaError_t cudaMallocHost(void** memory, size_t bytes);
+cudaError_t cudaFreeHost(void* memory);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
