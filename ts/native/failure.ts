@@ -1,5 +1,6 @@
 // What is said when the native addon does not load: every file that was tried, why it did not load, what to do.
 
+import {statSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join, relative} from 'node:path';
 import {FlabError} from '../errors.js';
@@ -68,13 +69,25 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 const isAbsent = (cause: unknown): boolean => (cause as {code?: string}).code === 'MODULE_NOT_FOUND';
 
+// In a folder that may not be entered: to Node the same as absent.
+const isHidden = (file: string): boolean => {
+	try {
+		statSync(file);
+		return false;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === 'EACCES';
+	}
+};
+
+const denied: Reason = {reason: 'permission denied', remedy: 'Check who may read the file and its folder.', rebuild: false};
+
 const reinstall = 'Install the package again.';
 
 /** Why `file` did not load, from what Node or the dynamic linker said and from the file itself. */
 export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: System): Reason => {
 	const {code, message} = cause as {readonly code?: string; readonly message: string};
 	if (isAbsent(cause)) {
-		return {reason: 'no such file', rebuild: true};
+		return isHidden(file) ? denied : {reason: 'no such file', rebuild: true};
 	}
 
 	if (cause instanceof WrongVersion) {
@@ -88,7 +101,7 @@ export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: 
 	}
 
 	if (message.includes('cannot open shared object file: Permission denied')) {
-		return {reason: 'permission denied', remedy: 'Check who may read the file and its folder.', rebuild: false};
+		return denied;
 	}
 
 	const problem = headerProblem(file, platform, arch);
