@@ -44,9 +44,14 @@ export const loadFailure = (attempts: readonly Attempt[], system: System = thisS
 	});
 };
 
-export const notFromABundle = (): FlabError => new FlabError('ERR_NATIVE_LOAD', `flab-pruner was bundled into a file in ${codeFolder}, away from its native addon and its workers' files`, {
-	hint: 'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.',
-});
+/** A bundle has what a bundler sees: not the addon, the workers' files and what is loaded on first use. @throws ERR_NATIVE_LOAD within one */
+export const refuseBundle = (): void => {
+	if (packageRoot === '') {
+		throw new FlabError('ERR_NATIVE_LOAD', `flab-pruner was bundled into a file in ${codeFolder}, away from its native addon and its workers' files`, {
+			hint: 'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.',
+		});
+	}
+};
 
 export const notOnWindows = (): FlabError => new FlabError('ERR_NATIVE_LOAD', 'flab-pruner does not run on Windows', {
 	hint: 'Install and run it in WSL 2, which is Linux.',
