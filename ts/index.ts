@@ -3,6 +3,7 @@
 import {createRequire} from 'node:module';
 import {withCaller} from './caller.js';
 import type {Diagnosis} from './doctor/diagnosis.js';
+import {refuseBundle} from './native/failure.js';
 import type * as plans from './plan/plan.js';
 import type {ApplyOptions, InspectOptions, Plan, PlanOptions, PruneOptions, Report} from './plan/types.js';
 import type {Control, Run} from './progress.js';
@@ -63,7 +64,10 @@ export const doctor = async (): Promise<Diagnosis> => {
 	return doctor();
 };
 
-const loadPlans = (): typeof plans => createRequire(import.meta.url)('./plan/plan.js') as typeof plans;
+const loadPlans = (): typeof plans => {
+	refuseBundle();
+	return createRequire(import.meta.url)('./plan/plan.js') as typeof plans;
+};
 
 /** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong */
 export const parsePlan = (text: string, file: string): Plan => loadPlans().parsePlan(text, file);

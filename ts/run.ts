@@ -1,4 +1,5 @@
 import {withCaller} from './caller.js';
+import {refuseBundle} from './native/failure.js';
 import type {Control, OnProgress, ProgressEvent, Run} from './progress.js';
 
 /** Starts `work` and gives its promise, which can also be iterated for its progress. */
@@ -14,7 +15,10 @@ export const startRun = <Result>(work: (control: Control) => Promise<Result>, co
 
 	// What is no function is passed on as it is, to be refused.
 	const isFunction = onProgress === undefined || typeof onProgress === 'function';
-	const promise = withCaller(async () => work({...control, onProgress: isFunction ? forward : onProgress}))();
+	const promise = withCaller(async () => {
+		refuseBundle();
+		return work({...control, onProgress: isFunction ? forward : onProgress});
+	})();
 	return Object.assign(promise, {[Symbol.asyncIterator]: () => eventsOf(promise, listeners)});
 };
 

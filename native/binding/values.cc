@@ -351,6 +351,11 @@ std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const
   return indices;
 }
 
+Napi::Object ReadInput(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) Refuse("input: expected an object");
+  return info[0].As<Napi::Object>();
+}
+
 bool ReadFlag(const Napi::Object& object, const char* name) { return Get(object, name).ToBoolean(); }
 
 Napi::Value IndexArray(Napi::Env env, const std::vector<uint32_t>& values) {

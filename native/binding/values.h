@@ -73,6 +73,9 @@ Tensor ReadMatrix(const Napi::Value& value);
 // The product of sizes, none negative; refused where it passes 64 bits. `name` is for the message.
 int64_t Product(std::initializer_list<int64_t> factors, const std::string& name);
 
+// A call's one object.
+Napi::Object ReadInput(const Napi::CallbackInfo& info);
+
 // A list of `object`; what its elements are is for the caller to check.
 Napi::Array ReadList(const Napi::Object& object, const char* name);
 

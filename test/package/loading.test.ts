@@ -1,6 +1,6 @@
 // What is said when the addon does not load: each case is a copy of the package with a binary that is made to fail.
 
-import {cp, mkdir, readFile, rm, symlink, writeFile} from 'node:fs/promises';
+import {chmod, cp, mkdir, readFile, rm, symlink, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
@@ -131,6 +131,31 @@ linux('a glibc that is too old is told with the version that is needed and the o
 	t.true(message!.includes(`  ${prebuilt}: it needs glibc 9.99, this system has ${header.glibcVersionRuntime}\n`), message);
 	t.true(hint!.startsWith(`Use a system with glibc 9.99 or newer. Or ${withoutTools}`), hint);
 });
+
+// Only what Node reports is musl's here: it leaves the version of glibc out of it. The binary lacks a library, as one for glibc does there.
+linux('where the C library is musl, a binary for glibc is called that', async t => {
+	const musl = 'process.report.getReport = () => ({header: {}})';
+	const {message, hint} = await load(await packageWith({[prebuilt]: replaced('libm.so.6', 'libq.so.6')}), {flags: ['--import', `data:text/javascript,${musl}`]});
+	t.true(message!.includes(`  ${prebuilt}: it is made for glibc, and this system has another C library (musl)\n`), message);
+	t.true(hint!.startsWith(`I${withoutTools.slice(1)}`), hint);
+});
+
+for (const [what, name] of [['a file', prebuilt], ['a folder', dirname(prebuilt)]] as const) {
+	test(`${what} that this user may not read is told, and no build is recommended`, async t => {
+		const copy = await packageWith({[prebuilt]: asItIs});
+		// For root there is nothing that it may not read: it becomes nobody, for whom the test's folders are opened.
+		const isRoot = process.getuid!() === 0;
+		if (isRoot) {
+			await chmod(dirname(dirname(copy)), 0o755);
+		}
+
+		await chmod(join(copy, name), 0);
+		t.teardown(async () => chmod(join(copy, name), 0o755));
+		const {message, hint} = await load(copy, {flags: isRoot ? ['--import', 'data:text/javascript,process.setuid(65534)'] : []});
+		t.true(message!.includes(`  ${prebuilt}: permission denied\n`), message);
+		t.is(hint, 'Check who may read the file and its folder.');
+	});
+}
 
 linux('a library that is missing is named', async t => {
 	const {message, hint} = await load(await packageWith({[prebuilt]: replaced('libm.so.6', 'libq.so.6')}));

@@ -85,9 +85,25 @@ test('esbuild, with the package external', async t => {
 	}
 });
 
+const inside = `
+import * as flab from 'flab-pruner';
+const plan = {schemaVersion: 1};
+const uses = {
+	topK: () => flab.topK(Float32Array.of(1), 1),
+	parsePlan: () => flab.parsePlan('{}', 'plan.json'),
+	planToJson: () => flab.planToJson(plan),
+	plan: () => flab.plan({model: 'model'}),
+	prune: () => flab.prune({model: 'model', out: 'out'}),
+	apply: () => flab.apply({model: 'model', plan, out: 'out'}),
+	doctor: async () => (await flab.doctor()).problems.filter(({about}) => about === 'addon'),
+};
+const ended = Object.entries(uses).map(async ([name, use]) => [name, await (async () => use())().catch(({code, message, hint}) => ({code, message, hint}))]);
+Promise.all(ended).then(entries => console.log(JSON.stringify(Object.fromEntries(entries))));
+`;
+
 for (const format of ['esm', 'cjs']) {
 	test(`esbuild, with the package in the bundle (${format}): a sentence says to keep it out`, async t => {
-		await writeFile(join(folder, `inside-${format}.mjs`), 'import {topK} from \'flab-pruner\';\ntopK(Float32Array.of(1), 1).catch(({code, message, hint}) => console.log([code, message, hint].join(\'\\n\')));');
+		await writeFile(join(folder, `inside-${format}.mjs`), inside);
 		const out = format === 'esm' ? 'inside.mjs' : 'inside.cjs';
 		const bundled = await bundle(t, `inside-${format}.mjs`, out, [`--format=${format}`, '--loader:.node=copy']);
 		if (bundled) {
@@ -95,11 +111,15 @@ for (const format of ['esm', 'cjs']) {
 			const place = await emptyFolder();
 			await writeFile(join(place, 'package.json'), '{"name": "another"}');
 			await copyFile(join(folder, out), join(place, out));
-			t.is((await succeed(process.execPath, [join(place, out)], {cwd: place, path})).out, [
-				'ERR_NATIVE_LOAD',
-				`flab-pruner was bundled into a file in ${place}, away from its native addon and its workers' files`,
-				'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.\n',
-			].join('\n'));
+			const {out: printed} = await succeed(process.execPath, [join(place, out)], {cwd: place, path});
+			const message = `flab-pruner was bundled into a file in ${place}, away from its native addon and its workers' files`;
+			const hint = 'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.';
+			const refusals = JSON.parse(printed) as Record<string, unknown>;
+			for (const name of ['topK', 'parsePlan', 'planToJson', 'plan', 'prune', 'apply']) {
+				t.deepEqual(refusals[name], {code: 'ERR_NATIVE_LOAD', message, hint}, name);
+			}
+
+			t.deepEqual(refusals['doctor'], [{about: 'addon', severity: 'error', message, remedy: hint}]);
 		}
 	});
 }

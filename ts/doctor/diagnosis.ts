@@ -13,7 +13,7 @@ export type DiagnosedProblem = {
 export type Diagnosis = {
 	/** Whether there is no problem of severity `error`. */
 	readonly healthy: boolean;
-	/** Version of flab-pruner. */
+	/** Version of flab-pruner; 'unknown' in a bundle. */
 	readonly version: string;
 	/** Version of Node. */
 	readonly node: string;

@@ -6,6 +6,7 @@ import type {Native, Resources} from '../native/contract.js';
 import {glibcVersion} from '../native/glibc.js';
 import {loadNative} from '../native/load.js';
 import {addonOrigin} from '../native/origin.js';
+import {packageRoot} from '../native/root.js';
 import {generator} from '../report/generator.js';
 import {diagnoseCpu} from './cpu.js';
 import type {Diagnosis} from './diagnosis.js';
@@ -16,7 +17,7 @@ export const doctor = async (): Promise<Diagnosis> => {
 	const {addon, native} = loadAddon();
 	const resources = native?.resources();
 	const findings = {
-		version: generator().version,
+		version: packageRoot === '' ? 'unknown' : generator().version,
 		node: process.versions.node,
 		platform: {os: process.platform, arch: process.arch, release: os.release(), glibc: glibcVersion() ?? null},
 		addon,

@@ -1,5 +1,6 @@
 // What is said when the native addon does not load: every file that was tried, why it did not load, what to do.
 
+import {statSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join, relative} from 'node:path';
 import {FlabError} from '../errors.js';
@@ -43,9 +44,14 @@ export const loadFailure = (attempts: readonly Attempt[], system: System = thisS
 	});
 };
 
-export const notFromABundle = (): FlabError => new FlabError('ERR_NATIVE_LOAD', `flab-pruner was bundled into a file in ${codeFolder}, away from its native addon and its workers' files`, {
-	hint: 'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.',
-});
+/** A bundle has what a bundler sees: not the addon, the workers' files and what is loaded on first use. @throws ERR_NATIVE_LOAD within one */
+export const refuseBundle = (): void => {
+	if (packageRoot === '') {
+		throw new FlabError('ERR_NATIVE_LOAD', `flab-pruner was bundled into a file in ${codeFolder}, away from its native addon and its workers' files`, {
+			hint: 'Keep the package out of the bundle (esbuild: --external:flab-pruner; webpack, rollup, vite: external: [\'flab-pruner\']) and install it beside the bundle.',
+		});
+	}
+};
 
 export const notOnWindows = (): FlabError => new FlabError('ERR_NATIVE_LOAD', 'flab-pruner does not run on Windows', {
 	hint: 'Install and run it in WSL 2, which is Linux.',
@@ -68,13 +74,25 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 const isAbsent = (cause: unknown): boolean => (cause as {code?: string}).code === 'MODULE_NOT_FOUND';
 
+// In a folder that may not be entered: to Node the same as absent.
+const isHidden = (file: string): boolean => {
+	try {
+		statSync(file);
+		return false;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === 'EACCES';
+	}
+};
+
+const denied: Reason = {reason: 'permission denied', remedy: 'Check who may read the file and its folder.', rebuild: false};
+
 const reinstall = 'Install the package again.';
 
 /** Why `file` did not load, from what Node or the dynamic linker said and from the file itself. */
 export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: System): Reason => {
 	const {code, message} = cause as {readonly code?: string; readonly message: string};
 	if (isAbsent(cause)) {
-		return {reason: 'no such file', rebuild: true};
+		return isHidden(file) ? denied : {reason: 'no such file', rebuild: true};
 	}
 
 	if (cause instanceof WrongVersion) {
@@ -88,7 +106,7 @@ export const reasonOf = (file: string, cause: unknown, {platform, arch, glibc}: 
 	}
 
 	if (message.includes('cannot open shared object file: Permission denied')) {
-		return {reason: 'permission denied', remedy: 'Check who may read the file and its folder.', rebuild: false};
+		return denied;
 	}
 
 	const problem = headerProblem(file, platform, arch);

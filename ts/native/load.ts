@@ -3,7 +3,7 @@ import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {FlabError} from '../errors.js';
 import type {Native} from './contract.js';
-import {WrongVersion, loadFailure, notFromABundle, notOnWindows} from './failure.js';
+import {WrongVersion, loadFailure, notOnWindows, refuseBundle} from './failure.js';
 import type {Attempt} from './failure.js';
 import {packageRoot} from './root.js';
 
@@ -26,10 +26,7 @@ export const nativeFile = (): string => {
 };
 
 const load = (): {readonly native: Native; readonly file: string} => {
-	if (packageRoot === '') {
-		throw notFromABundle();
-	}
-
+	refuseBundle();
 	if (process.platform === 'win32') {
 		throw notOnWindows();
 	}

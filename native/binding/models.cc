@@ -1,0 +1,188 @@
+// The calls that run a model: a job has the model to itself, and all the memory.
+
+#include <napi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "binding/calls.h"
+#include "binding/jobs.h"
+#include "binding/values.h"
+#include "prune/layer_scores.h"
+#include "prune/measure.h"
+#include "prune/neuron_scores.h"
+
+namespace flab::binding {
+namespace {
+
+// A model is used by one job at a time; one that waits can be cancelled.
+std::unique_lock<std::mutex> Lock(const Job& job, OpenedModel& model) {
+  std::unique_lock lock(model.mutex, std::try_to_lock);
+  while (!lock.owns_lock()) {
+    job.CheckCancelled();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    (void)lock.try_lock();
+  }
+  return lock;
+}
+
+struct Side {
+  ModelPointer model;
+  ModelView view;
+  OwnedTexts texts;
+};
+
+Side ReadSide(const Napi::Object& input, const char* name) {
+  const Napi::Object object = input.Get(name).ToObject();
+  auto model = ReadModel(object.Get("model"));
+  return {model, ReadView(object.Get("view"), *model), ReadTexts(object.Get("texts"), *model)};
+}
+
+}  // namespace
+
+Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  auto model = ReadModel(input.Get("model"));
+  const OwnedTexts texts = ReadTexts(input.Get("texts"), *model);
+  const std::string operation = input.Get("operation").ToString();
+  const int64_t candidates = input.Get("candidates").ToNumber().Int64Value();
+  int64_t bytes = 0;
+  if (operation == "scoreLayers") {
+    bytes = LeastScoreLayersBytes(*model, texts.texts(), candidates);
+  } else if (operation == "measure" || operation == "rankNeurons") {
+    bytes = LeastMeasureBytes(*model, texts.texts(), candidates);
+  } else if (operation == "compare") {
+    bytes = LeastCompareBytes(*model, texts.texts());
+  } else {
+    throw Error("ERR_BAD_ARGUMENT", "operation: expected scoreLayers, measure, rankNeurons or compare, got " + operation);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
+Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  auto model = ReadModel(input.Get("model"));
+  const LayerScoresOptions options{.positions = ReadPositions(input.Get("positions")),
+                                   .candidates = ReadFlag(input, "candidates"),
+                                   .losses = ReadFlag(input, "losses"),
+                                   .keep = ReadFlag(input, "keep")};
+  const bool racing = ReadFlag(input, "racing");
+  if (racing && (!options.candidates || options.losses)) throw Error("ERR_BAD_ARGUMENT", "racing: expected candidates and no losses");
+  ModelView view = ReadView(input.Get("view"), *model);
+  if (!view.neurons.empty()) throw Error("ERR_BAD_ARGUMENT", "view: expected no neurons, layers are scored with all of them");
+  auto work = [model, options, racing, view = std::move(view), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+    const auto lock = Lock(job, *model);
+    LayerScores scores = racing ? RaceLayers(job, *model, view, texts.texts(), options.positions)
+                                : ScoreLayers(job, *model, view, texts.texts(), options, &model->walks);
+    if (!options.keep) model->walks = WalkStore();
+    return [scores = std::move(scores)](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result["divergence"] = FloatArray(env, scores.divergence);
+      result["loss"] = FloatArray(env, scores.loss);
+      result["blockInfluence"] = FloatArray(env, scores.block_influence);
+      result["blockInfluenceLast"] = FloatArray(env, scores.block_influence_last);
+      result["angular"] = FloatArray(env, scores.angular);
+      result["texts"] = IndexArray(env, scores.texts);
+      result["survivors"] = IndexArray(env, scores.survivors);
+      result["tokenLayers"] = Napi::Number::New(env, scores.token_layers);
+      result["tokenLayersGreedy"] = Napi::Number::New(env, scores.token_layers_full);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  auto model = ReadModel(input.Get("model"));
+  std::vector<ModelView> candidates;
+  const Napi::Array list = ReadList(input, "candidates");
+  for (uint32_t i = 0; i < list.Length(); ++i) candidates.push_back(ReadView(list.Get(i), *model));
+  auto work = [model, candidates, reference = ReadView(input.Get("reference"), *model), texts = ReadTexts(input.Get("texts"), *model),
+               positions = ReadPositions(input.Get("positions")), losses = ReadFlag(input, "losses")](Job& job) {
+    const auto lock = Lock(job, *model);
+    HeadSums sums = Measure(job, *model, reference.tokens, candidates, texts.texts(), positions, losses);
+    for (double& divergence : sums.divergence) divergence /= static_cast<double>(sums.positions);
+    return [sums = std::move(sums), losses](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result["divergence"] = FloatArray(env, sums.divergence);
+      result["loss"] = FloatArray(env, losses ? sums.loss : std::vector<double>());
+      result["referenceLoss"] = Napi::Number::New(env, losses ? sums.reference_loss : NAN);
+      result["positions"] = Napi::Number::New(env, sums.positions);
+      result["lossTokens"] = Napi::Number::New(env, sums.loss_tokens);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartRankNeurons(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  auto model = ReadModel(input.Get("model"));
+  std::vector<NeuronMetric> metrics;
+  std::vector<std::string> names;
+  const Napi::Array list = ReadList(input, "metrics");
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    metrics.push_back(ReadMetric(list.Get(i)));
+    names.push_back(list.Get(i).ToString().Utf8Value());
+  }
+  auto work = [model, metrics, names, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
+    const auto lock = Lock(job, *model);
+    return [names, scores = RankNeurons(job, *model, view, texts.texts(), metrics)](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      for (size_t i = 0; i < names.size(); ++i) result[names[i]] = FloatArray(env, scores[i]);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartLogits(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  auto model = ReadModel(input.Get("model"));
+  auto work = [model, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model),
+               positions = ReadPositions(input.Get("positions"))](Job& job) {
+    const auto lock = Lock(job, *model);
+    auto logits = std::make_shared<Buffer<float>>(Logits(job, *model, view, texts.texts(), positions));
+    return [logits](Napi::Env env) -> Napi::Value {
+      auto array = Napi::Float32Array::New(env, logits->size());
+      std::copy_n(logits->data(), logits->size(), array.Data());
+      return array;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+Napi::Value StartCompare(const Napi::CallbackInfo& info) {
+  const Napi::Object input = ReadInput(info);
+  Side a = ReadSide(input, "a"), b = ReadSide(input, "b");
+  if (a.view.tokens.size() != b.view.tokens.size()) throw Error("ERR_BAD_ARGUMENT", "compare: expected as many logits in a and b");
+  if (a.texts.offsets != b.texts.offsets) throw Error("ERR_BAD_ARGUMENT", "compare: expected texts of the same lengths");
+  auto work = [a = std::move(a), b = std::move(b)](Job& job) {
+    // In one order for everybody, or two comparisons could wait for each other.
+    const auto [first, second] = std::minmax({a.model.get(), b.model.get()});
+    const auto lock = Lock(job, *first);
+    const auto other = first == second ? std::unique_lock<std::mutex>() : Lock(job, *second);
+    const Comparison c = Compare(job, {*a.model, a.view, a.texts.texts()}, {*b.model, b.view, b.texts.texts()});
+    return [c](Napi::Env env) -> Napi::Value {
+      const double relative = std::sqrt(c.squared_difference / (c.squared_logit > 0 ? c.squared_logit : 1));
+      Napi::Object result = Napi::Object::New(env);
+      result["maxDifference"] = Napi::Number::New(env, c.finite ? c.max_difference : NAN);
+      result["maxLogit"] = Napi::Number::New(env, c.max_logit);
+      result["relativeError"] = Napi::Number::New(env, c.finite ? relative : NAN);
+      result["positions"] = Napi::Number::New(env, c.positions);
+      result["sameTop"] = Napi::Number::New(env, c.same_top);
+      return result;
+    };
+  };
+  return StartJob(info.Env(), info[1], {}, std::move(work));
+}
+
+}  // namespace flab::binding
