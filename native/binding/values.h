@@ -14,7 +14,7 @@
 #include "checkpoint/writer.h"
 #include "model/model.h"
 #include "prune/neuron_scores.h"
-#include "prune/positions.h"
+#include "model/positions.h"
 #include "prune/walk_store.h"
 
 // JavaScript values as C++ values: the shapes are those of ts/native/contract.ts. Every reader throws

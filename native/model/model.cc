@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/cpu_engine.h"
+
 namespace flab {
 namespace {
 
@@ -38,7 +40,12 @@ Model::Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, s
       head(std::move(head)),
       final_norm(ToFloats(final_norm)),
       layers(std::move(layers)),
-      format(ActiveKernels(), compute) {}
+      format(ActiveKernels(), compute),
+      engine_(std::make_unique<CpuEngine>(*this)) {}
+
+Model::~Model() = default;
+
+void Model::UseEngine(std::unique_ptr<Engine> engine) { engine_ = std::move(engine); }
 
 PackedLayer PackLayer(const Job& job, const Model& model, int64_t index) {
   const LayerWeights& w = model.layers[index];

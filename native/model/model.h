@@ -30,16 +30,26 @@ struct LayerWeights {
   Tensor ffn_norm, gate, up, down, gate_bias, up_bias, down_bias;
 };
 
-// A model's weights, mapped. Safe to share between threads: nothing changes.
+class Engine;
+
+// A model's weights, mapped, and what it computes on. Safe to share between threads but for the engine: nothing changes.
 class Model {
  public:
+  // On the CPU.
   Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute);
+  ~Model();
+
+  Engine& engine() const { return *engine_; }
+  void UseEngine(std::unique_ptr<Engine> engine);
 
   const ModelSpec spec;
   const Tensor embedding, head;
   const std::vector<float> final_norm;
   const std::vector<LayerWeights> layers;
   const Format format;
+
+ private:
+  std::unique_ptr<Engine> engine_;
 };
 
 // A layer as the kernels want it: products packed, vectors in f32 (empty where the family has none).
@@ -59,6 +69,9 @@ struct ModelView {
   std::vector<uint32_t> layers;                // ascending
   std::vector<std::vector<uint32_t>> neurons;  // for each of `layers`, ascending; empty: all stay
   std::vector<uint32_t> tokens;                // rows of the head, ascending
+
+  // Of the layer at a place; null: all stay.
+  const std::vector<uint32_t>* NeuronsOf(int64_t place) const { return neurons.empty() ? nullptr : &neurons[place]; }
 };
 
 // Packed texts: text i is ids[offsets[i] .. offsets[i + 1]).
