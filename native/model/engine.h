@@ -73,6 +73,9 @@ class Engine {
   // The texts are those of one chunk; all of it lives as long as the job.
   virtual std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) = 0;
   virtual std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) = 0;
+
+  // After Error("ERR_DEVICE_MEMORY"): plans with less from now on. False where there is nothing less.
+  virtual bool Shrink() { return false; }
 };
 
 }  // namespace flab

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/cpu_engine.h"
 
@@ -33,6 +34,18 @@ PackedMatrix PackAll(const Job& job, const Model& model, std::initializer_list<c
 }
 
 }  // namespace
+
+void RotationAt(const ModelSpec& spec, int64_t position, int64_t i, float* cosine, float* sine) {
+  const float angle = static_cast<float>(position) * spec.inverse_frequencies[i];
+  *cosine = static_cast<float>(std::cos(static_cast<double>(angle))) * spec.rotary_scale;
+  *sine = static_cast<float>(std::sin(static_cast<double>(angle))) * spec.rotary_scale;
+}
+
+int64_t Texts::longest() const {
+  int64_t longest = 1;
+  for (int64_t i = 0; i < count(); ++i) longest = std::max(longest, length(i));
+  return longest;
+}
 
 Model::Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute)
     : spec(std::move(spec)),

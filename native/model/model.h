@@ -24,6 +24,9 @@ struct ModelSpec {
   int64_t kv_width() const { return kv_heads * head_width; }
 };
 
+// Cosine and sine that coordinates i and i + E/2 of a head are rotated by at a position of a text, in f32 as transformers rounds them.
+void RotationAt(const ModelSpec& spec, int64_t position, int64_t i, float* cosine, float* sine);
+
 // Weights of a decoder layer, [outputs, inputs]; a tensor that a family does not have is empty.
 struct LayerWeights {
   Tensor input_norm, query, key, value, output, query_bias, key_bias, value_bias, output_bias, query_norm, key_norm;
@@ -82,6 +85,7 @@ struct Texts {
   int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back() - offsets.front(); }
   int64_t length(int64_t text) const { return offsets[text + 1] - offsets[text]; }
+  int64_t longest() const;  // at least 1
 };
 
 // Neighbouring texts in groups of at most `max_tokens` tokens (a longer text is a group of its own).
