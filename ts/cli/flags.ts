@@ -28,6 +28,7 @@ export type Flags = {
 	readonly compute?: string;
 	readonly threads?: string;
 	readonly maxMemory?: string;
+	readonly recipe?: string;
 	readonly plan?: string;
 	readonly out?: string;
 	readonly maxShardSize?: string;
@@ -50,6 +51,11 @@ export const flagValues: Readonly<Record<string, readonly string[]>> = {
 	'--ffn-strategy': ffnStrategies,
 	'--compute': computeChoices,
 };
+
+/** Options in a file. */
+export const addRecipeFlag = (command: Command): Command => command
+	.optionsGroup('Recipe:')
+	.option('--recipe <file>', `JSON file with options of the API, MODEL too; paths in it are from its folder, flags win over it (described by schemas/${command.name()}-options.json of the package)`);
 
 /** Where texts come from. */
 export const addTextFlags = (command: Command): Command => command

@@ -191,4 +191,4 @@ export const applyOptionsSchema = z.strictObject({
 }, 'an object with model, plan and out').meta(named('ApplyOptions', 'What `apply` takes.'));
 
 /** Schema of `InspectOptions`. */
-export const inspectOptionsSchema = z.strictObject({model: choiceShape.model}, 'an object with model').meta(named('InspectOptions', 'What `inspect` takes.'));
+export const inspectOptionsSchema = z.strictObject({...recipeShape, model: choiceShape.model}, 'an object with model').meta(named('InspectOptions', 'What `inspect` takes.'));

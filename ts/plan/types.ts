@@ -202,6 +202,8 @@ export type ApplyOptions = {
 
 /** What `inspect` takes. */
 export type InspectOptions = {
+	/** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+	readonly $schema?: string;
 	/** Folder of the checkpoint. */
 	readonly model: string;
 };
