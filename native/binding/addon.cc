@@ -86,6 +86,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("limitMemory", Guarded<LimitMemoryBytes>);
   define("resources", Guarded<Resources>);
   define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
+  define("listDevices", Guarded<StartListDevices>);
+  define("openDevice", Guarded<StartOpenDevice>);
   define("leastMemory", Guarded<LeastMemory>);
   define("scoreLayers", Guarded<StartScoreLayers>);
   define("measure", Guarded<StartMeasure>);
