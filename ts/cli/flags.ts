@@ -102,7 +102,7 @@ export const addOutputFlags = (command: Command): Command => command
 	.optionsGroup('Output:')
 	.option('-o, --out <dir>', 'folder to write (required); it appears when it is complete and verified')
 	.option('--max-shard-size <size>', 'largest weight file: kB, MB, GB are decimal, KiB, MiB, GiB binary (default: 5GB)')
-	.option('--force', 'replace the output if it exists (default: refuse)')
+	.option('--force', 'replace the output if it is an empty folder or a checkpoint: config.json, *.safetensors and no folder but additional_chat_templates (default: refuse)')
 	.option('--no-verify', 'do not compare the output with the masked original before it is published');
 
 /** What is told, and how. */

@@ -157,7 +157,7 @@ const planShape = {
 
 const outputShape = {
 	out: text('a folder to write').describe('Folder to write; it must not exist.'),
-	force: flag().default(defaults.force).describe('Replace `out` if it exists.'),
+	force: flag().default(defaults.force).describe('Replace `out` if it is an empty folder or a checkpoint.'),
 	maxShardBytes: whole(1).default(defaults.maxShardBytes).describe('Largest size of a weight file in bytes; a single larger tensor gets a file of its own.'),
 	verify: flag().default(defaults.verify).describe('Reopen the output before it is published and compare its logits with the masked original.'),
 };

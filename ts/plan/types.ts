@@ -168,7 +168,7 @@ export type PruneOptions = {
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
-	/** Replace `out` if it exists. Default: false. */
+	/** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
 	readonly force?: boolean;
 	/** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
 	readonly maxShardBytes?: number;
@@ -192,7 +192,7 @@ export type ApplyOptions = {
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
-	/** Replace `out` if it exists. Default: false. */
+	/** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
 	readonly force?: boolean;
 	/** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
 	readonly maxShardBytes?: number;
