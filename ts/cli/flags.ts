@@ -95,7 +95,7 @@ export const addPruningFlags = (command: Command): Command => command
 export const addResourceFlags = (command: Command): Command => command
 	.optionsGroup('Computation:')
 	.option('--threads <n>', 'threads (default: as many as the machine grants)')
-	.option('--max-memory <size>', 'memory of its own that the process may take, such as 4GB, 500MB or 2GiB; mapped weights aside, which the system takes back when it needs to (default: half of what is available)');
+	.option('--max-memory <size>', 'resident memory that the process may reach, such as 4GB, 500MB or 2GiB; too little is refused, with what is enough (default: each computation takes at most half of what is available)');
 
 /** How a checkpoint is written. */
 export const addOutputFlags = (command: Command): Command => command

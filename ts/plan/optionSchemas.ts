@@ -152,7 +152,7 @@ const planShape = {
 	...recipeShape,
 	...choiceShape,
 	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
-	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows.'),
+	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins.'),
 };
 
 const outputShape = {

@@ -65,7 +65,7 @@ export type PlanOptions = {
 	readonly compute?: 'auto' | 'f32' | 'bf16';
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 };
 
@@ -164,7 +164,7 @@ export type PruneOptions = {
 	readonly compute?: 'auto' | 'f32' | 'bf16';
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
@@ -188,7 +188,7 @@ export type ApplyOptions = {
 	readonly calibration?: SampleSource;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
