@@ -59,7 +59,7 @@ export const addRecipeFlag = (command: Command): Command => command
 
 /** Where texts come from. */
 export const addTextFlags = (command: Command): Command => command
-	.optionsGroup('Texts (files or folders; JSON lines, CSV, Parquet, plain text, source code):')
+	.optionsGroup('Texts (files or folders, in UTF-8; JSON lines, CSV, Parquet, plain text, source code):')
 	.option('--corpus <path...>', 'texts that the vocabulary is counted on; calibration texts are always counted too')
 	.option('--corpus-field <name...>', 'fields of a corpus record that hold its text (default: found by their names)')
 	.option('--calibration <path...>', 'texts that layers and neurons are chosen on')

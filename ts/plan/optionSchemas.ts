@@ -46,7 +46,7 @@ type Resolved<Limits> = Limits & {
 	format?: TextFormat;
 };
 
-const paths = manyPaths.optional().describe('Files and folders.');
+const paths = manyPaths.optional().describe('Files and folders of UTF-8 text. A file that is none is refused; in a folder it is passed over, with a warning where it may be a text.');
 const repeatable = 'a list of texts, or a function that makes them: they are read more than once';
 // What JSON can say of texts that are given: `tsType` says it to TypeScript.
 const textList = {type: 'array', items: {anyOf: [{type: 'string'}, {type: 'object', properties: {text: {type: 'string'}}, required: ['text']}]}};
@@ -119,7 +119,7 @@ export const ffn = z.strictObject({
 		'Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts',
 		'(`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.',
 	].join('\n')),
-	multipleOf: whole(1).default(defaults.ffn.multipleOf).describe('The width must be a multiple of this, or the full width.'),
+	multipleOf: whole(1).default(defaults.ffn.multipleOf).describe('The width must be a multiple of this.'),
 	seed: whole(0).default(defaults.ffn.seed).describe("For 'random'."),
 	positions: oneOf(positionChoices).default(defaults.ffn.positions).describe('Tokens of each text that the divergence is taken at.'),
 });
