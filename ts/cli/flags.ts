@@ -108,6 +108,6 @@ export const addOutputFlags = (command: Command): Command => command
 /** What is told, and how. */
 export const addTellingFlags = (command: Command): Command => command
 	.optionsGroup('Messages:')
-	.option('--json', 'print the result, or the error, as one JSON document and nothing else')
+	.option('--json', 'print the result, or the error, as one JSON document on standard output (warnings and errors are on standard error as ever)')
 	.option('--report <file>', 'write a report too: .json, .md or .html')
 	.option('--quiet', 'print only warnings and errors: no progress, no table');
