@@ -10,7 +10,7 @@ class NoProducts : public Products {
   explicit NoProducts(std::string reason) : reason_(std::move(reason)) {}
   const char* description() const override { return reason_.c_str(); }
   bool fast() const override { return false; }
-  bool Multiply(cudaStream_t, const FlabMatmul&, int*) override { return false; }
+  bool Multiply(cudaStream_t, const FlabMatmul&) override { return false; }
 
  private:
   std::string reason_;

@@ -19,7 +19,7 @@ class Products {
   virtual bool fast() const = 0;
 
   // False where it has no way to do this call; then a kernel of our own does it.
-  virtual bool Multiply(cudaStream_t stream, const FlabMatmul& call, int* code) = 0;
+  virtual bool Multiply(cudaStream_t stream, const FlabMatmul& call) = 0;
 };
 
 }  // namespace flab::cuda
