@@ -26,7 +26,7 @@ constexpr size_t kSharedAlignment = 128, kCanary = 64;  // bytes
 struct Copy {
   void* to;
   const void* from;
-  bool valid;
+  int bytes;
 };
 
 struct Fiber {
@@ -178,9 +178,10 @@ const void* Exchange(const char* kind, const void* bytes, size_t size) {
   return given;
 }
 
-void CopyLater(void* shared, const void* global, bool valid) {
-  if (reinterpret_cast<uintptr_t>(shared) % 16 || (valid && reinterpret_cast<uintptr_t>(global) % 16)) Refuse("copies 16 bytes at an address that is not aligned to them", global);
-  block.running->open.push_back({shared, global, valid});
+void CopyLater(void* shared, const void* global, int bytes) {
+  if (bytes < 0 || bytes > 16) Refuse("copies a number of bytes that is not within 16");
+  if (reinterpret_cast<uintptr_t>(shared) % 16 || (bytes > 0 && reinterpret_cast<uintptr_t>(global) % 16)) Refuse("copies 16 bytes at an address that is not aligned to them", global);
+  block.running->open.push_back({shared, global, bytes});
 }
 
 void EndGroup() {
@@ -192,11 +193,8 @@ void WaitForGroups(int left) {
   auto& groups = block.running->groups;
   while (groups.size() > static_cast<size_t>(left)) {
     for (const Copy& copy : groups.front()) {
-      if (copy.valid) {
-        std::memcpy(copy.to, copy.from, 16);
-      } else {
-        std::memset(copy.to, 0, 16);
-      }
+      std::memset(copy.to, 0, 16);
+      std::memcpy(copy.to, copy.from, static_cast<size_t>(copy.bytes));
     }
     groups.pop_front();
   }

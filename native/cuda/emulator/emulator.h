@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
 
 #define __global__
@@ -61,16 +62,25 @@ void Barrier();
 // last. `kind` must be the same for all. Valid until the lane's next exchange.
 const void* Exchange(const char* kind, const void* bytes, size_t size);
 
-// Copies 16 bytes (or puts zeros) when the thread waits for its group.
-void CopyLater(void* shared, const void* global, bool valid);
+// Copies the first `bytes` of 16, and zeros after them, when the thread waits for its group.
+void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();
 void WaitForGroups(int left);
 
 // Ends the process: what the running thread did is wrong.
 [[noreturn]] void Refuse(const char* what, const void* address = nullptr);
 
+// What is put into a stream is done when somebody waits for it. Put is virtual so that a library beside the backend reaches it
+// through the object alone; false after a fault.
+struct Stream {
+  virtual ~Stream() = default;
+  virtual bool Put(std::function<void()> task);
+  std::deque<std::function<void()>> queue;
+  uint64_t put = 0, done = 0;
+};
+
 // A launch, put into the stream. `name` is for messages.
-void Launch(struct Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
+void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
 
 }  // namespace flab::emulator
 

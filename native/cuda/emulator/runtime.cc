@@ -11,7 +11,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -21,12 +20,6 @@
 #include "cuda/emulator/emulator.h"
 
 namespace flab::emulator {
-
-struct Stream {
-  std::deque<std::function<void()>> queue;
-  uint64_t put = 0, done = 0;
-};
-
 namespace {
 
 constexpr size_t kAlignment = 16;  // of memory; a device's is aligned to more, and no kernel may need that
@@ -73,19 +66,21 @@ void RunAll() {
   for (Stream* stream : streams) RunUpTo(*stream, stream->put);
 }
 
-cudaError_t Put(Stream* stream, std::function<void()> task) {
-  const std::lock_guard lock(mutex);
-  if (fault != cudaSuccess) return Ended(fault);
-  stream->queue.push_back(std::move(task));
-  ++stream->put;
-  return cudaSuccess;
-}
+cudaError_t Put(Stream* stream, std::function<void()> task) { return stream->Put(std::move(task)) ? cudaSuccess : Ended(fault); }
 
 [[noreturn]] void OnBadAddress(int, siginfo_t* info, void*) { Refuse("reads or writes memory that is not its own", info->si_addr); }
 
 size_t Rounded(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
 }  // namespace
+
+bool Stream::Put(std::function<void()> task) {
+  const std::lock_guard lock(mutex);
+  if (fault != cudaSuccess) return false;
+  queue.push_back(std::move(task));
+  ++put;
+  return true;
+}
 
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel) {
   Put(stream, [=] {
