@@ -70,7 +70,7 @@ __device__ __forceinline__ void CopyAsync(void* shared, const void* global, bool
   const int bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
 #elif defined(FLAB_EMULATE)
-  emulator::CopyLater(shared, global, valid);
+  emulator::CopyLater(shared, global, valid ? 16 : 0);
 #endif
 }
 
