@@ -10,9 +10,6 @@ int Embed(FlabDevice*, const void*, int32_t, const int32_t*, int64_t, int64_t, f
 int AddBias(FlabDevice*, float*, const float*, int64_t, int64_t) { return Pending(); }
 int MultiplyBf16(cudaStream_t, const FlabMatmul&) { return Pending(); }
 int MultiplyF32(cudaStream_t, const FlabMatmul&) { return Pending(); }
-int Rotate(FlabDevice*, const FlabRotate*) { return Pending(); }
-int Attention(FlabDevice*, const FlabAttention*) { return Pending(); }
-int Swiglu(FlabDevice*, const FlabSwiglu*) { return Pending(); }
 int DivergenceTile(FlabDevice*, const FlabDivergenceTile*) { return Pending(); }
 int DivergenceFinish(FlabDevice*, const FlabPieceSums*, int64_t, int64_t, double*, uint8_t*) { return Pending(); }
 int RowDivergence(FlabDevice*, const FlabRowDivergence*) { return Pending(); }

@@ -10,6 +10,7 @@
 // is done only when somebody waits for it, so that a missing wait shows.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,9 @@
 #define blockIdx (::flab::emulator::ThisThread().block)
 #define blockDim (::flab::emulator::ThisThread().threads)
 #define gridDim (::flab::emulator::ThisThread().blocks)
+
+using std::max;
+using std::min;
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
