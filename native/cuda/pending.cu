@@ -1,9 +1,6 @@
 #include "cuda/operations.h"
 namespace flab::cuda {
 static int Pending() { return FailWith(FLAB_BAD_CALL, "not written yet"); }
-int Rotate(FlabDevice*, const FlabRotate*) { return Pending(); }
-int Attention(FlabDevice*, const FlabAttention*) { return Pending(); }
-int Swiglu(FlabDevice*, const FlabSwiglu*) { return Pending(); }
 int DivergenceTile(FlabDevice*, const FlabDivergenceTile*) { return Pending(); }
 int DivergenceFinish(FlabDevice*, const FlabPieceSums*, int64_t, int64_t, double*, uint8_t*) { return Pending(); }
 int RowDivergence(FlabDevice*, const FlabRowDivergence*) { return Pending(); }

@@ -13,6 +13,7 @@
 // FLAB_EMULATED_SEED=N chooses what is drawn; with the same calls and the same N all is done in the same order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,9 @@
 #define blockIdx (::flab::emulator::ThisThread().block)
 #define blockDim (::flab::emulator::ThisThread().threads)
 #define gridDim (::flab::emulator::ThisThread().blocks)
+
+using std::max;
+using std::min;
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
