@@ -50,15 +50,6 @@ struct alignas(16) float4 {
   float x, y, z, w;
 };
 
-template <typename T>
-constexpr T min(T a, T b) {
-  return b < a ? b : a;
-}
-template <typename T>
-constexpr T max(T a, T b) {
-  return a < b ? b : a;
-}
-
 namespace flab::emulator {
 
 struct Place {
