@@ -9,6 +9,7 @@ import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
 import prebuildify from 'prebuildify';
 import * as cross from './cross.mjs';
+import {installCuda} from './cuda.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const machines = {x64: 62, arm64: 183}; // EM_X86_64 and EM_AARCH64 of the ELF header
@@ -87,4 +88,8 @@ for (const arch of architectures) {
 	}
 
 	console.log(`${path}: ${statSync(path).size} bytes`);
+	// The one for GPUs lies beside it, where it can be made.
+	if (arch === 'x64') {
+		installCuda(dirname(path));
+	}
 }
