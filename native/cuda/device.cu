@@ -111,6 +111,7 @@ int Open(int32_t index, const char* products, FlabDevice** device) {
   }
   auto opened = std::make_unique<FlabDevice>();
   opened->index = index;
+  opened->processors = info.processors;
   cudaError_t error = cudaSetDevice(index);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->compute, cudaStreamNonBlocking);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->upload, cudaStreamNonBlocking);
