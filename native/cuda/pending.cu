@@ -1,12 +1,6 @@
-#include "cuda/matmul_kernels.h"
 #include "cuda/operations.h"
 namespace flab::cuda {
 static int Pending() { return FailWith(FLAB_BAD_CALL, "not written yet"); }
-int MultiplyBf16(cudaStream_t, const FlabMatmul&) { return Pending(); }
-int MultiplyF32(cudaStream_t, const FlabMatmul&) { return Pending(); }
-int Rotate(FlabDevice*, const FlabRotate*) { return Pending(); }
-int Attention(FlabDevice*, const FlabAttention*) { return Pending(); }
-int Swiglu(FlabDevice*, const FlabSwiglu*) { return Pending(); }
 int DivergenceTile(FlabDevice*, const FlabDivergenceTile*) { return Pending(); }
 int DivergenceFinish(FlabDevice*, const FlabPieceSums*, int64_t, int64_t, double*, uint8_t*) { return Pending(); }
 int RowDivergence(FlabDevice*, const FlabRowDivergence*) { return Pending(); }

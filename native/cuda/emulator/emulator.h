@@ -13,6 +13,7 @@
 // FLAB_EMULATED_SEED=N chooses what is drawn; with the same calls and the same N all is done in the same order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,9 @@
 #define blockDim (::flab::emulator::ThisThread().threads)
 #define gridDim (::flab::emulator::ThisThread().blocks)
 
+using std::max;
+using std::min;
+
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
@@ -45,15 +49,6 @@ struct alignas(8) float2 {
 struct alignas(16) float4 {
   float x, y, z, w;
 };
-
-template <typename T>
-constexpr T min(T a, T b) {
-  return b < a ? b : a;
-}
-template <typename T>
-constexpr T max(T a, T b) {
-  return a < b ? b : a;
-}
 
 namespace flab::emulator {
 
