@@ -133,10 +133,15 @@ void RunBlock() {
   std::vector<Fiber*> ready;
   while (block.live > 0) {
     ready.clear();
+    bool stuck = true;
+    // Half of the warps are held back, others at each turn: one may get ahead of another as far as barriers let it.
+    const auto held = block.random();
     for (Fiber& fiber : block.fibers) {
-      if (!fiber.ended && !fiber.waits) ready.push_back(&fiber);
+      if (fiber.ended || fiber.waits) continue;
+      stuck = false;
+      if ((held >> (fiber.place.thread.x / kWarp) & 1) == 0) ready.push_back(&fiber);
     }
-    if (ready.empty()) Refuse("waits for threads that never come: a barrier or an exchange is not reached by all");
+    if (stuck) Refuse("waits for threads that never come: a barrier or an exchange is not reached by all");
     // Each of those that are ready, once, in any order: one that goes on while others run waits for its turn.
     std::shuffle(ready.begin(), ready.end(), block.random);
     for (Fiber* fiber : ready) Resume(*fiber);
