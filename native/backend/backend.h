@@ -130,8 +130,8 @@ typedef struct {
 
 typedef struct {
   const float* logits;   /* [positions * group, stride] */
-  FlabPieceSums* pieces; /* [row_pieces, positions, group - 1] */
-  int64_t positions, group, columns, stride, first_piece;
+  FlabPieceSums* pieces; /* [row_pieces, all_positions, group - 1]; position i of the tile is first_position + i of all */
+  int64_t positions, group, columns, stride, first_piece, first_position, all_positions;
 } FlabDivergenceTile;
 
 /* Sums for log(sum e^l) of one piece of a row. */
@@ -141,10 +141,10 @@ typedef struct {
 
 typedef struct {
   const float* logits;     /* [positions * group, stride] */
-  const int32_t* targets;  /* [positions]: column of the row's target among all columns; negative: none, the position is passed by */
-  FlabLossPiece* pieces;   /* [row_pieces, positions * group] */
-  float* target_logits;    /* [positions * group]: written where a target lies in this tile */
-  int64_t positions, group, columns, stride, first_piece;
+  const int32_t* targets;  /* [all_positions]: column of the row's target among all columns; negative: none, the position is passed by */
+  FlabLossPiece* pieces;   /* [row_pieces, all_positions, group] */
+  float* target_logits;    /* [all_positions, group]: written where a target lies in this tile */
+  int64_t positions, group, columns, stride, first_piece, first_position, all_positions;
 } FlabLossTile;
 
 /* Two matrices of logits, [rows, columns] each. */

@@ -9,6 +9,7 @@
 #include <limits>
 
 #ifdef FLAB_EMULATE
+#include "base/dtype.h"
 #include "cuda/emulator/emulator.h"
 #else
 #include <cuda_runtime.h>
@@ -18,8 +19,11 @@ namespace flab::cuda {
 
 constexpr int kWarp = 32;
 
-// A bf16 number's bits.
+// A bf16 number's bits, and a half's of IEEE 754.
 struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
   uint16_t bits;
 };
 
@@ -32,6 +36,18 @@ __device__ __forceinline__ float ToFloat(Bf16 value) {
   return result;
 #else
   return __uint_as_float(wide);
+#endif
+}
+
+__device__ __forceinline__ float ToFloat(F16 value) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
+  return result;
+#elif defined(FLAB_EMULATE)
+  return FromF16(value.bits);
+#else
+  return 0;
 #endif
 }
 
@@ -90,6 +106,15 @@ __device__ __forceinline__ float Exp2(float x) {
 #else
   return exp2f(x);
 #endif
+}
+
+// The same number, which the compiler does not know to be the same: what is computed from it is computed anew, where otherwise a
+// result of before would be kept in a register.
+__device__ __forceinline__ float Anew(float value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+f"(value));
+#endif
+  return value;
 }
 
 // The block's shared memory as one struct. Its bytes are those that the launch asked for.

@@ -105,6 +105,8 @@ void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, siz
   });
 }
 
+void Host(Stream* stream, std::function<void()> task) { Put(stream, std::move(task)); }
+
 }  // namespace flab::emulator
 
 using namespace flab::emulator;
@@ -196,10 +198,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   return cudaSuccess;
 }
 
-cudaError_t cudaFree(void* memory) {
-  if (!memory) return cudaSuccess;
-  const std::lock_guard lock(mutex);
-  RunAll();
+static void Free(void* memory) {
   const auto place = memories.find(memory);
   if (place == memories.end()) Refuse("releases memory that is not allocated", memory);
   const Memory& freed = place->second;
@@ -210,7 +209,20 @@ cudaError_t cudaFree(void* memory) {
   used -= freed.bytes;
   munmap(freed.mapping, freed.mapped);
   memories.erase(place);
+}
+
+cudaError_t cudaFree(void* memory) {
+  if (!memory) return cudaSuccess;
+  const std::lock_guard lock(mutex);
+  RunAll();
+  Free(memory);
   return cudaSuccess;
+}
+
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
+
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  return Put(stream, [=] { Free(memory); });
 }
 
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
