@@ -18,7 +18,11 @@ class Job {
   // Throws Error("ERR_ABORTED") once cancelled.
   void CheckCancelled() const;
 
-  void SetTotal(int64_t total) { total_ = total; }
+  // Begins to count, also anew.
+  void SetTotal(int64_t total) {
+    total_ = total;
+    done_ = 0;
+  }
   // Called from the operation's own thread only.
   void Advance(int64_t amount) {
     if (amount == 0) return;

@@ -15,6 +15,10 @@ Napi::Value StartRankNeurons(const Napi::CallbackInfo& info);
 Napi::Value StartLogits(const Napi::CallbackInfo& info);
 Napi::Value StartCompare(const Napi::CallbackInfo& info);
 
+// devices.cc
+Napi::Value StartListDevices(const Napi::CallbackInfo& info);
+Napi::Value StartOpenDevice(const Napi::CallbackInfo& info);
+
 // kernels.cc: over callers' tensors.
 Napi::Value StartSliceRows(const Napi::CallbackInfo& info);
 Napi::Value StartSliceColumns(const Napi::CallbackInfo& info);

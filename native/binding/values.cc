@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "binding/jobs.h"
+#include "device/engine.h"
 
 namespace flab::binding {
 namespace {
@@ -21,25 +22,10 @@ Napi::Object GetObject(const Napi::Object& object, const char* name) {
   return value.As<Napi::Object>();
 }
 
-int64_t GetInteger(const Napi::Object& object, const char* name) {
-  const Napi::Value value = Get(object, name);
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0) || number > 9007199254740991.0 || number != static_cast<double>(static_cast<int64_t>(number))) {
-    Refuse(std::string(name) + ": expected an integer of at least 0");
-  }
-  return static_cast<int64_t>(number);
-}
-
 float GetFloat(const Napi::Object& object, const char* name) {
   const Napi::Value value = Get(object, name);
   if (!value.IsNumber()) Refuse(std::string(name) + ": expected a number");
   return value.As<Napi::Number>().FloatValue();
-}
-
-std::string GetString(const Napi::Object& object, const char* name) {
-  const Napi::Value value = Get(object, name);
-  if (!value.IsString()) Refuse(std::string(name) + ": expected a string");
-  return value.As<Napi::String>().Utf8Value();
 }
 
 template <typename Array>
@@ -164,6 +150,21 @@ WritePiece ReadPiece(const Napi::Object& object) {
 
 }  // namespace
 
+int64_t GetInteger(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0) || number > 9007199254740991.0 || number != static_cast<double>(static_cast<int64_t>(number))) {
+    Refuse(std::string(name) + ": expected an integer of at least 0");
+  }
+  return static_cast<int64_t>(number);
+}
+
+std::string GetString(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  if (!value.IsString()) Refuse(std::string(name) + ": expected a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
 Napi::Function MappedFileObject::Define(Napi::Env env) {
   return DefineClass(env, "MappedFile",
                      {InstanceAccessor<&MappedFileObject::Bytes>("bytes"), InstanceMethod<&MappedFileObject::View>("view"),
@@ -215,7 +216,13 @@ Napi::Value WrapModel(Napi::Env env, ModelPointer model) {
 
 ModelPointer ReadModel(const Napi::Value& value) {
   if (!value.IsExternal()) Refuse("model: expected an opened model");
-  return *value.As<Napi::External<ModelPointer>>().Data();
+  ModelPointer model = *value.As<Napi::External<ModelPointer>>().Data();
+  if (!model) Refuse("model: expected an opened model, got one that was closed");
+  return model;
+}
+
+void CloseModel(const Napi::Value& value) {
+  if (value.IsExternal()) value.As<Napi::External<ModelPointer>>().Data()->reset();
 }
 
 ModelPointer ReadNewModel(const Napi::Object& object) {
@@ -227,9 +234,29 @@ ModelPointer ReadNewModel(const Napi::Object& object) {
   const std::string compute = GetString(object, "compute");
   if (compute != "f32" && compute != "bf16") Refuse("compute: expected f32 or bf16, got " + compute);
   const int64_t vocabulary = spec.vocabulary, width = spec.width;
-  return std::make_shared<OpenedModel>(std::move(spec), ReadWeight(object, "embedding", vocabulary, width),
-                                 ReadWeight(object, "finalNorm", width, 1), ReadWeight(object, "head", vocabulary, width),
-                                 std::move(layers), compute == "bf16" ? Compute::kBF16 : Compute::kF32);
+  auto model = std::make_shared<OpenedModel>(std::move(spec), ReadWeight(object, "embedding", vocabulary, width),
+                                             ReadWeight(object, "finalNorm", width, 1), ReadWeight(object, "head", vocabulary, width),
+                                             std::move(layers), compute == "bf16" ? Compute::kBF16 : Compute::kF32);
+  if (const Napi::Value device = Get(object, "device"); Present(device)) {
+    model->device = ReadDevice(device);
+    model->UseEngine(std::make_unique<DeviceEngine>(model->device->device, *model));
+  }
+  return model;
+}
+
+Napi::Value WrapDevice(Napi::Env env, DevicePointer device) {
+  return Napi::External<DevicePointer>::New(env, new DevicePointer(std::move(device)), [](Napi::Env, DevicePointer* owned) { delete owned; });
+}
+
+DevicePointer ReadDevice(const Napi::Value& value) {
+  if (!value.IsExternal()) Refuse("device: expected an opened device");
+  DevicePointer device = *value.As<Napi::External<DevicePointer>>().Data();
+  if (!device) Refuse("device: expected an opened device, got one that was closed");
+  return device;
+}
+
+void CloseDevice(const Napi::Value& value) {
+  if (value.IsExternal()) value.As<Napi::External<DevicePointer>>().Data()->reset();
 }
 
 ModelView ReadView(const Napi::Value& value, const Model& model) {

@@ -9,12 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "backend/device.h"
 #include "base/mapped_file.h"
 #include "base/tensor.h"
 #include "checkpoint/writer.h"
 #include "model/model.h"
 #include "prune/neuron_scores.h"
-#include "prune/positions.h"
+#include "model/positions.h"
 #include "prune/walk_store.h"
 
 // JavaScript values as C++ values: the shapes are those of ts/native/contract.ts. Every reader throws
@@ -44,11 +45,22 @@ struct OwnedTexts {
   Texts texts() const { return {ids, offsets}; }
 };
 
+// A device and the lock of its jobs: one at a time, whatever models they run.
+struct OpenedDevice {
+  std::shared_ptr<Device> device;
+  std::mutex mutex;
+};
+
+using DevicePointer = std::shared_ptr<OpenedDevice>;
+
 // A model and what its jobs share: one at a time, so that each has all the memory; what a scoring of layers leaves for the next.
 struct OpenedModel : Model {
   using Model::Model;
-  std::mutex mutex;
+  std::mutex& mutex() { return device ? device->mutex : own_mutex; }
+
+  DevicePointer device;  // that it runs on; null: the CPU
   WalkStore walks;
+  std::mutex own_mutex;
 };
 
 using ModelPointer = std::shared_ptr<OpenedModel>;
@@ -58,7 +70,12 @@ Napi::Value IndexArray(Napi::Env env, const std::vector<uint32_t>& values);
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model);
 ModelPointer ReadModel(const Napi::Value& value);
+void CloseModel(const Napi::Value& value);
 ModelPointer ReadNewModel(const Napi::Object& object);
+
+Napi::Value WrapDevice(Napi::Env env, DevicePointer device);
+DevicePointer ReadDevice(const Napi::Value& value);
+void CloseDevice(const Napi::Value& value);
 
 // Absent parts of a view are filled in: all layers, all tokens.
 ModelView ReadView(const Napi::Value& value, const Model& model);
@@ -82,6 +99,8 @@ Napi::Array ReadList(const Napi::Object& object, const char* name);
 // The memory of a typed array, shared memory included.
 std::span<std::byte> BytesOf(const Napi::Value& value, const char* name);
 
+std::string GetString(const Napi::Object& object, const char* name);
+int64_t GetInteger(const Napi::Object& object, const char* name);  // at least 0
 std::vector<uint32_t> ReadIndices(const Napi::Value& value, int64_t limit, const char* name);
 bool ReadFlag(const Napi::Object& object, const char* name);
 

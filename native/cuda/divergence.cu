@@ -17,8 +17,9 @@ constexpr int64_t kCandidates = 8;
 
 __global__ void __launch_bounds__(kThreads, 4)
     TileKernel(const float* __restrict__ logits,  // [positions * group, stride]
-               FlabPieceSums* __restrict__ out,   // [row_pieces, positions, group - 1]
-               int64_t positions, int64_t group, int64_t columns, int64_t stride, int64_t first_piece, int64_t candidates, bool aligned) {
+               FlabPieceSums* __restrict__ out,   // [row_pieces, all_positions, group - 1]
+               int64_t group, int64_t columns, int64_t stride, int64_t first_piece, int64_t first_position, int64_t all_positions, int64_t candidates,
+               bool aligned) {
   const int64_t position = blockIdx.x, piece = static_cast<int64_t>(blockIdx.y) * kPiecesPerBlock + threadIdx.x / kWarp;
   const int64_t count = columns - piece * FLAB_PIECE;
   if (count <= 0) return;
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(kThreads, 4)
   for (int64_t candidate = first; candidate < end; ++candidate) {
     LoadPiece<4>(reference + (candidate + 1) * stride, count, aligned, kNoCandidate, s);
     const FlabPieceSums sums = SumPiece<false>(l, s, w, weights);
-    if (threadIdx.x % kWarp == 0) out[((first_piece + piece) * positions + position) * (group - 1) + candidate] = sums;
+    if (threadIdx.x % kWarp == 0) out[((first_piece + piece) * all_positions + first_position + position) * (group - 1) + candidate] = sums;
   }
 }
 
@@ -56,26 +57,20 @@ __global__ void __launch_bounds__(kThreads, Pair<P, Q>::kHalves ? 5 : 4)
   if (threadIdx.x % kWarp == 0) out[piece * rows + row] = sums;
 }
 
-struct RowSums {
+struct Sums {
   double max, guess, w, d, g;
-  bool far;
 };
 
 // The sums for guess + shift from those for guess: e^(d - shift) = e^-shift e^d, and so on. Where d is near zero, as it is when the
 // guess is the mean of s - l, every term is of one sign: nothing cancels.
-__device__ void ShiftGuess(RowSums& sums, double shift) {
-  constexpr double kMostShift = 600;  // e^600 times any sum is a double; beyond it the rows are absurdly far apart
-  if (!(fabs(shift) < kMostShift)) {
-    shift = shift > 0 ? kMostShift : -kMostShift;
-    sums.far = true;
-  }
+__device__ void ShiftGuess(Sums& sums, double shift) {
   const double scale = exp(-shift), scale1 = expm1(-shift);
   sums.g = scale * sums.g + scale1 * sums.d + sums.w * (scale1 + shift);
   sums.d -= shift * sums.w;
   sums.guess += shift;
 }
 
-__device__ void ScaleTo(RowSums& sums, double max) {
+__device__ void ScaleTo(Sums& sums, double max) {
   const double scale = exp(sums.max - max);
   sums.w *= scale, sums.d *= scale, sums.g *= scale;
   sums.max = max;
@@ -83,7 +78,7 @@ __device__ void ScaleTo(RowSums& sums, double max) {
 
 // The sum of two parts of a row: both are moved to their common maximum and their common mean first, as in Chan's update of a
 // variance, so that a piece of little weight that came first costs no digits of a heavy one.
-__device__ RowSums Merge(RowSums row, RowSums piece) {
+__device__ Sums Merge(Sums row, Sums piece) {
   const double max = row.max > piece.max ? row.max : piece.max;
   ScaleTo(row, max);
   ScaleTo(piece, max);
@@ -91,16 +86,45 @@ __device__ RowSums Merge(RowSums row, RowSums piece) {
   const double apart = piece.guess - row.guess, shift = (row.d + piece.d + apart * piece.w) / (row.w + piece.w);
   ShiftGuess(piece, shift - apart);
   ShiftGuess(row, shift);
-  return {max, row.guess, row.w + piece.w, row.d + piece.d, row.g + piece.g, row.far || piece.far};
+  return {max, row.guess, row.w + piece.w, row.d + piece.d, row.g + piece.g};
 }
 
-// With delta = lse(s) - lse(l) - guess: where Q is close, G/W - (expm1(delta) - delta), delta = log1p((D + G)/W), which does not
-// cancel; where it is far, delta - D/W. Never below zero.
-__device__ double DivergenceOf(const RowSums& sums) {
-  const double mean = sums.d / sums.w, excess = sums.g / sums.w, delta = log1p(mean + excess);
-  const double divergence = fabs(mean + excess) < 0.5 ? excess - (expm1(delta) - delta) : delta - mean;
-  return divergence < 0 ? 0 : divergence;
-}
+// log(sum e^x), x by x.
+struct LogSum {
+  double max = -1e300, sum = 0;
+  __device__ void Add(double x) {
+    const double above = x > max ? x : max;
+    sum = sum * exp(max - above) + exp(x - above);
+    max = above;
+  }
+  __device__ double Log() const { return max + log(sum); }
+};
+
+// What a row's pieces say, taken in order.
+class Divergence {
+ public:
+  __device__ void Add(const Sums& piece) {
+    near_ = near_.w == 0 ? piece : Merge(near_, piece);
+    const double log_w = piece.max + log(piece.w), mean = piece.guess + piece.d / piece.w;
+    l_.Add(log_w);
+    s_.Add(piece.max + piece.guess + log(piece.w + piece.d + piece.g));
+    mean_ += exp(log_w - l_.Log()) * (mean - mean_);
+  }
+
+  // Never below zero. Where Q is close, G/W - (expm1(delta) - delta), delta = lse(s) - lse(l) - guess = log1p((D + G)/W): that does
+  // not cancel. Where it is far, by whatever distance, lse(s) - lse(l) - mean of s - l.
+  __device__ double Value() const {
+    if (near_.w == 0) return 0;
+    const double excess = near_.g / near_.w, z = near_.d / near_.w + excess, delta = log1p(z);
+    const double divergence = fabs(z) < 0.5 ? excess - (expm1(delta) - delta) : s_.Log() - l_.Log() - mean_;
+    return divergence < 0 ? 0 : divergence;
+  }
+
+ private:
+  Sums near_{0, 0, 0, 0, 0};
+  LogSum l_, s_;
+  double mean_ = 0;
+};
 
 constexpr int kRowsPerBlock = 64;  // a thread each
 
@@ -110,14 +134,15 @@ __global__ void __launch_bounds__(kRowsPerBlock)
                  double* __restrict__ divergences, uint8_t* __restrict__ far) {  // [count]; far may be null
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x;
   if (row >= count) return;
-  RowSums sums{0, 0, 0, 0, 0, false};
+  Divergence divergence;
+  bool is_far = false;
   for (int64_t i = 0; i < row_pieces; ++i) {
     const FlabPieceSums piece = pieces[i * count + row];
-    const RowSums wide{piece.max, piece.guess, piece.w, piece.d, piece.g, piece.far != 0};
-    sums = i == 0 ? wide : Merge(sums, wide);
+    divergence.Add({piece.max, piece.guess, piece.w, piece.d, piece.g});
+    is_far = is_far || piece.far;
   }
-  divergences[row] = row_pieces == 0 ? 0 : DivergenceOf(sums);
-  if (far) far[row] = sums.far;
+  divergences[row] = divergence.Value();
+  if (far) far[row] = is_far;
 }
 
 unsigned BlocksOf(int64_t columns) { return static_cast<unsigned>(CeilDivide(CeilDivide(columns, FLAB_PIECE), kPiecesPerBlock)); }
@@ -147,8 +172,8 @@ int DivergenceTile(FlabDevice* device, const FlabDivergenceTile* call) {
   const int64_t parts = CeilDivide(call->group - 1, kCandidates), candidates = CeilDivide(call->group - 1, parts);
   const dim3 blocks{static_cast<unsigned>(call->positions), BlocksOf(call->columns), static_cast<unsigned>(parts)};
   const bool aligned = IsAligned(call->logits, 16) && call->stride % 4 == 0;
-  return Launch(device->compute, "DivergenceTile", TileKernel, blocks, kThreads, 0, call->logits, call->pieces, call->positions, call->group, call->columns,
-                call->stride, call->first_piece, candidates, aligned);
+  return Launch(device->compute, "DivergenceTile", TileKernel, blocks, kThreads, 0, call->logits, call->pieces, call->group, call->columns, call->stride,
+                call->first_piece, call->first_position, call->all_positions, candidates, aligned);
 }
 
 int RowDivergence(FlabDevice* device, const FlabRowDivergence* call) {

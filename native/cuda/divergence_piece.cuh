@@ -12,9 +12,9 @@ namespace flab::cuda {
 // What columns that the piece lacks hold: a weight of zero, and a difference far below any, which its e^d - 1 - d bears.
 constexpr float kNoReference = -1e30f, kNoCandidate = -1.5e30f;
 
-// Where e^d is no number of f32's, the guess moves up until the largest d is this.
-constexpr float kMostDeviation = 60;
-constexpr float kLeastWeight = 1.17549435e-38f, kMost = 3.40282347e38f;  // the smallest normal number, and the largest
+constexpr float kLeastWeight = 1.17549435e-38f, kMost = 3.40282347e38f;  // the smallest normal number, e^-87.3, and the largest
+// What is e^17 times less than another number is less than its last digit.
+constexpr float kDigits = 17;
 // A guess is good while at most this share of G comes from its distance from the mean, mean^2 / 2: this is taken off again later.
 constexpr float kShareOfGuess = 0.125f;
 
@@ -64,12 +64,21 @@ __device__ __forceinline__ Deviations SumDeviations(const float (&l)[kOwn], cons
   return {d_sum.Total(), g_sum.Total()};
 }
 
+// Logarithms of the largest w e^(s - l), and of the largest whose weight f32 does not hold and is taken for kLeastWeight.
+struct Reach {
+  float all, clamped;
+};
+
 template <bool kExact>
-__device__ __forceinline__ float LargestDifference(const float (&l)[kOwn], const float (&s)[kOwn]) {
-  float largest = kNoCandidate;
+__device__ __forceinline__ Reach ReachOf(const float (&l)[kOwn], const float (&s)[kOwn], const float (&w)[kOwn]) {
+  Reach reach{kNoCandidate, kNoCandidate};
 #pragma unroll
-  for (int i = 0; i < kOwn; ++i) largest = fmaxf(largest, Again<kExact>(s[i]) - l[i]);
-  return WarpMax(largest);
+  for (int i = 0; i < kOwn; ++i) {
+    const float weight = Anew(w[i]), own = Again<kExact>(s[i]) - l[i] + Log2(fmaxf(weight, kLeastWeight)) / kLog2E;
+    reach.all = fmaxf(reach.all, own);
+    if (weight < kLeastWeight) reach.clamped = fmaxf(reach.clamped, own);
+  }
+  return {WarpMax(reach.all), WarpMax(reach.clamped)};
 }
 
 // The same in every lane. NaN and infinities among the logits make the sums NaN.
@@ -80,19 +89,21 @@ __device__ __forceinline__ FlabPieceSums SumPiece(const float (&l)[kOwn], const 
   for (int i = 0; i < kOwn; ++i) x_sum.parts[i % 4] += w[i] * (s[i] - l[i]);
   float guess = x_sum.Total() / weights.sum;
   Deviations sums = SumDeviations<kExact>(l, s, [&](int i) { return w[i]; }, guess);
+  bool moved = false, far = false;
   // All lanes decide alike.
-  bool far = false;
-  for (int attempt = 0; attempt < 2 && !far; ++attempt) {
-    far = !(sums.g <= kMost);
-    if (far) {
-      guess = LargestDifference<kExact>(l, s) - kMostDeviation;
+  for (int attempt = 0; attempt < 2 && !moved; ++attempt) {
+    moved = !(sums.g <= kMost);
+    if (moved) {
+      // Some e^d is no number of f32's. With this guess w e^d is 1 at most, and so e^d at most 1 / kLeastWeight.
+      const Reach reach = ReachOf<kExact>(l, s, w);
+      guess = reach.all;
+      far = reach.clamped > reach.all - kDigits;
     } else if (sums.d * sums.d > 2 * kShareOfGuess * sums.g * weights.sum) {
       guess += sums.d / weights.sum;  // f32 did not find the mean of large differences well enough
     } else {
       break;
     }
-    // Weights that are next to nothing must not become none where they decide.
-    const float least = far ? kLeastWeight : 0;
+    const float least = moved ? kLeastWeight : 0;
     sums = SumDeviations<kExact>(l, s, [&](int i) { return fmaxf(w[i], least); }, guess);
   }
   return {weights.max, guess, weights.sum * weights.scale, sums.d * weights.scale, sums.g * weights.scale, far};

@@ -108,6 +108,17 @@ __device__ __forceinline__ float Exp2(float x) {
 #endif
 }
 
+// The logarithm of a normal number to base 2, to about 1e-6.
+__device__ __forceinline__ float Log2(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return log2f(x);
+#endif
+}
+
 // The same number, which the compiler does not know to be the same: what is computed from it is computed anew, where otherwise a
 // result of before would be kept in a register.
 __device__ __forceinline__ float Anew(float value) {
@@ -189,7 +200,28 @@ __device__ __forceinline__ void Store16(T* to, uint4 value) {
   *reinterpret_cast<uint4*>(to) = value;
 }
 
-constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Items that are loaded and stored as one, at an address that is aligned to all of them.
+template <typename T, int kCount>
+struct alignas(sizeof(T) * kCount) Pack {
+  T items[kCount];
+};
+
+// Two floats at an address that is aligned to 8 bytes.
+__device__ __forceinline__ float2 LoadPair(const float* from) {
+#ifdef FLAB_EMULATE
+  if (reinterpret_cast<uintptr_t>(from) % 8) emulator::Refuse("reads 8 bytes at an address that is not aligned to them", from);
+#endif
+  return *reinterpret_cast<const float2*>(from);
+}
+
+__device__ __forceinline__ void StorePair(float* to, float2 value) {
+#ifdef FLAB_EMULATE
+  if (reinterpret_cast<uintptr_t>(to) % 8) emulator::Refuse("writes 8 bytes at an address that is not aligned to them", to);
+#endif
+  *reinterpret_cast<float2*>(to) = value;
+}
+
+__host__ __device__ constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline bool IsAligned(const void* address, int64_t bytes) { return reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(bytes) == 0; }
 

@@ -9,9 +9,8 @@ int Done(cudaError_t error, const char* where) { return error == cudaSuccess ? F
 
 }  // namespace
 
-int Available(FlabDevice* device, int64_t* bytes) {
+int Available(FlabDevice*, int64_t* bytes) {
   size_t available = 0, total = 0;
-  cudaSetDevice(device->index);
   const cudaError_t error = cudaMemGetInfo(&available, &total);
   *bytes = static_cast<int64_t>(available);
   return Done(error, "asking for memory that is left");
@@ -20,7 +19,6 @@ int Available(FlabDevice* device, int64_t* bytes) {
 int Allocate(FlabDevice* device, int64_t bytes, void** memory) {
   *memory = nullptr;
   if (bytes == 0) return FLAB_OK;
-  cudaSetDevice(device->index);
   const cudaError_t error = cudaMalloc(memory, static_cast<size_t>(bytes));
   if (error != cudaErrorMemoryAllocation) return Done(error, "allocating memory");
   cudaGetLastError();  // it is no fault, and must not be found by the next launch
@@ -34,10 +32,9 @@ void Release(FlabDevice* device, void* memory) {
   cudaFree(memory);
 }
 
-int AllocatePinned(FlabDevice* device, int64_t bytes, void** memory) {
+int AllocatePinned(FlabDevice*, int64_t bytes, void** memory) {
   *memory = nullptr;
   if (bytes == 0) return FLAB_OK;
-  cudaSetDevice(device->index);
   const cudaError_t error = cudaMallocHost(memory, static_cast<size_t>(bytes));
   if (error != cudaErrorMemoryAllocation) return Done(error, "allocating pinned memory");
   cudaGetLastError();

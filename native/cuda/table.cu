@@ -6,6 +6,19 @@ namespace {
 
 using namespace flab::cuda;
 
+// An operation on a device, from any thread: which device is current is a thread's own.
+template <auto kOperation>
+struct Entry;
+template <typename... Arguments, int (*kOperation)(FlabDevice*, Arguments...)>
+struct Entry<kOperation> {
+  static int Run(FlabDevice* device, Arguments... arguments) {
+    if (const cudaError_t error = cudaSetDevice(device->index)) return Fail(error, "choosing a device");
+    return kOperation(device, arguments...);
+  }
+};
+template <auto kOperation>
+constexpr auto kOn = Entry<kOperation>::Run;
+
 const FlabBackend kTable{
     .version = FLAB_BACKEND_VERSION,
     .bytes = sizeof(FlabBackend),
@@ -16,39 +29,39 @@ const FlabBackend kTable{
     .open = Open,
     .close = Close,
     .products = ProductsOf,
-    .available = Available,
-    .allocate = Allocate,
+    .available = kOn<Available>,
+    .allocate = kOn<Allocate>,
     .release = Release,
-    .allocate_pinned = AllocatePinned,
+    .allocate_pinned = kOn<AllocatePinned>,
     .release_pinned = ReleasePinned,
-    .upload = Upload,
-    .download = Download,
-    .copy = Copy,
-    .clear = Clear,
-    .mark = Mark,
-    .wait = Wait,
-    .wait_here = WaitHere,
-    .synchronize = Synchronize,
-    .gather_rows = GatherRows,
-    .scatter_rows = ScatterRows,
-    .gather_columns = GatherColumns,
-    .convert = Convert,
-    .embed = Embed,
-    .rms_norm = RmsNorm,
-    .matmul = Matmul,
-    .rotate = Rotate,
-    .attention = Attention,
-    .swiglu = Swiglu,
-    .add_bias = AddBias,
-    .divergence_tile = DivergenceTile,
-    .divergence_finish = DivergenceFinish,
-    .loss_tile = LossTile,
-    .loss_finish = LossFinish,
-    .row_divergence = RowDivergence,
-    .cosines = Cosines,
-    .row_squares = RowSquares,
-    .column_squares = ColumnSquares,
-    .top_k = TopK,
+    .upload = kOn<Upload>,
+    .download = kOn<Download>,
+    .copy = kOn<Copy>,
+    .clear = kOn<Clear>,
+    .mark = kOn<Mark>,
+    .wait = kOn<Wait>,
+    .wait_here = kOn<WaitHere>,
+    .synchronize = kOn<Synchronize>,
+    .gather_rows = kOn<GatherRows>,
+    .scatter_rows = kOn<ScatterRows>,
+    .gather_columns = kOn<GatherColumns>,
+    .convert = kOn<Convert>,
+    .embed = kOn<Embed>,
+    .rms_norm = kOn<RmsNorm>,
+    .matmul = kOn<Matmul>,
+    .rotate = kOn<Rotate>,
+    .attention = kOn<Attention>,
+    .swiglu = kOn<Swiglu>,
+    .add_bias = kOn<AddBias>,
+    .divergence_tile = kOn<DivergenceTile>,
+    .divergence_finish = kOn<DivergenceFinish>,
+    .loss_tile = kOn<LossTile>,
+    .loss_finish = kOn<LossFinish>,
+    .row_divergence = kOn<RowDivergence>,
+    .cosines = kOn<Cosines>,
+    .row_squares = kOn<RowSquares>,
+    .column_squares = kOn<ColumnSquares>,
+    .top_k = kOn<TopK>,
 };
 
 }  // namespace

@@ -63,16 +63,19 @@ __device__ __forceinline__ void LoadTiles(uint32_t (&r)[4], const Bf16* row) {
 #endif
 }
 
-// Starts to copy 16 bytes to shared memory, or zeros where they are not valid; then `global` is not read. Both aligned to 16 bytes.
-__device__ __forceinline__ void CopyAsync(void* shared, const void* global, bool valid = true) {
+// Starts to copy the first `bytes` of 16 to shared memory and puts zeros after them; of `global` nothing else is read. Both addresses are
+// aligned to 16 bytes.
+__device__ __forceinline__ void CopyAsyncPart(void* shared, const void* global, int bytes) {
 #if defined(__CUDA_ARCH__)
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const int bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
 #elif defined(FLAB_EMULATE)
-  emulator::CopyLater(shared, global, valid);
+  emulator::CopyLater(shared, global, bytes);
 #endif
 }
+
+// All 16 bytes, or zeros where they are not valid; then `global` is not read.
+__device__ __forceinline__ void CopyAsync(void* shared, const void* global, bool valid = true) { CopyAsyncPart(shared, global, valid ? 16 : 0); }
 
 // Ends a group of copies of this thread.
 __device__ __forceinline__ void EndCopies() {

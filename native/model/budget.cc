@@ -14,21 +14,15 @@ constexpr int64_t kLeastHeadRows = 1024, kMostHeadRows = 16384;
 // Enough blocks of rows for all threads to end at about the same time, few enough for a shared cache.
 constexpr int64_t kLeastBatchRows = 512, kMostBatchRows = 4096;
 
-int64_t Longest(const Texts& texts) {
-  int64_t longest = 1;
-  for (int64_t i = 0; i < texts.count(); ++i) longest = std::max(longest, texts.length(i));
-  return longest;
-}
-
 }  // namespace
 
 int64_t LeastBytes(const Model& model, const Texts& texts, int64_t token_bytes) {
-  const int64_t longest = Longest(texts), layer = Decoder::ScratchBytes(model, longest, kLeastBatchRows) + PackedLayerBytes(model);
+  const int64_t longest = texts.longest(), layer = Decoder::ScratchBytes(model, longest, kLeastBatchRows) + PackedLayerBytes(model);
   return std::max(layer, HeadBytes(model, kLeastHeadRows)) + longest * token_bytes;
 }
 
 Budget PlanBudget(const Model& model, const Texts& texts, int64_t token_bytes, const char* what) {
-  const int64_t longest = Longest(texts), least = LeastBytes(model, texts, token_bytes);
+  const int64_t longest = texts.longest(), least = LeastBytes(model, texts, token_bytes);
   RequireMemory(least, what);
   // A third of the rest each for larger batches, for fewer reads of the LM head, for more texts at a time.
   const int64_t third = (MemoryLeft() - least) / 3;

@@ -2,16 +2,9 @@
 
 #include <cstdint>
 
-#include "model/model.h"
+#include "model/engine.h"
 
 namespace flab {
-
-// How an operation over texts spends the memory that is left to it.
-struct Budget {
-  int64_t chunk_tokens;  // tokens of a chunk of texts
-  int64_t head_rows;     // hidden states that go through the LM head at a time
-  int64_t batch_rows;    // rows of states that go through a layer at a time
-};
 
 // The least that an operation takes which keeps `token_bytes` for each token of a chunk: one layer, the longest text, a block
 // of the LM head.

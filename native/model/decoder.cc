@@ -78,17 +78,11 @@ Decoder::Decoder(Job& job, const Model& model, const Texts& texts, int64_t batch
     : job_(job), model_(model), texts_(texts), qkv_width_(model_.spec.query_width() + 2 * model_.spec.kv_width()), batch_rows_(batch_rows) {
   const ModelSpec& spec = model_.spec;
   const int64_t half = spec.head_width / 2;
-  int64_t longest = 0;
-  for (int64_t i = 0; i < texts.count(); ++i) longest = std::max(longest, texts.length(i));
+  const int64_t longest = texts.longest();
   cosine_.resize(longest * half);
   sine_.resize(longest * half);
   for (int64_t t = 0; t < longest; ++t) {
-    for (int64_t i = 0; i < half; ++i) {
-      // The angle is rounded to f32, as in transformers.
-      const float angle = static_cast<float>(t) * spec.inverse_frequencies[i];
-      cosine_[t * half + i] = static_cast<float>(std::cos(static_cast<double>(angle))) * spec.rotary_scale;
-      sine_[t * half + i] = static_cast<float>(std::sin(static_cast<double>(angle))) * spec.rotary_scale;
-    }
+    for (int64_t i = 0; i < half; ++i) RotationAt(spec, t, i, &cosine_[t * half + i], &sine_[t * half + i]);
   }
 }
 

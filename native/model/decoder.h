@@ -6,24 +6,9 @@
 #include <vector>
 
 #include "base/job.h"
-#include "model/model.h"
+#include "model/engine.h"
 
 namespace flab {
-
-// Sums over tokens of one layer's gated activations a_j (the input of down_proj). Each [F]. Added in the order of
-// tokens in blocks that do not depend on the number of threads.
-struct NeuronSums {
-  explicit NeuronSums(int64_t neurons) : sum(neurons), sum_abs(neurons), sum_squares(neurons) {}
-  std::vector<double> sum, sum_abs, sum_squares;
-  int64_t tokens = 0;
-};
-
-// What one pass through a layer does besides its arithmetic.
-struct LayerOptions {
-  const std::vector<uint32_t>* neurons = nullptr;  // activations of all others are set to zero
-  NeuronSums* sums = nullptr;
-  bool last_only = false;  // only the last row of each text is wanted; the others are left as they were
-};
 
 // The decoder, layer by layer, over packed texts: no padding, no attention between texts. The residual
 // stream is f32 [tokens, D]; several states of the same texts (the model and its candidates) lie one after

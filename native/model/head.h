@@ -6,6 +6,7 @@
 
 #include "base/job.h"
 #include "model/model.h"
+#include "model/positions.h"
 
 namespace flab {
 
@@ -28,7 +29,12 @@ constexpr int64_t kHeadColumns = 1024;
 void ForEachLogits(const Job& job, const Model& model, std::span<const uint32_t> tokens, const float* hidden, int64_t rows,
                    int64_t group, const std::function<void(const LogitsBlock&)>& consume);
 
-// Bytes that this takes for that many rows, `hidden` included.
+// Adds positions to the sums. hidden [positions, 1 + candidates, D], each group the reference and then the candidates, after the final
+// norm. Sums are taken in the order of positions.
+void AddHead(const Job& job, const Model& model, std::span<const uint32_t> tokens, std::span<const Position> positions,
+             const float* hidden, HeadSums& sums);
+
+// Bytes that ForEachLogits takes for that many rows, `hidden` included.
 int64_t HeadBytes(const Model& model, int64_t rows);
 
 }  // namespace flab

@@ -1,6 +1,9 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "model/cpu_engine.h"
 
 namespace flab {
 namespace {
@@ -32,13 +35,30 @@ PackedMatrix PackAll(const Job& job, const Model& model, std::initializer_list<c
 
 }  // namespace
 
+void RotationAt(const ModelSpec& spec, int64_t position, int64_t i, float* cosine, float* sine) {
+  const float angle = static_cast<float>(position) * spec.inverse_frequencies[i];
+  *cosine = static_cast<float>(std::cos(static_cast<double>(angle))) * spec.rotary_scale;
+  *sine = static_cast<float>(std::sin(static_cast<double>(angle))) * spec.rotary_scale;
+}
+
+int64_t Texts::longest() const {
+  int64_t longest = 1;
+  for (int64_t i = 0; i < count(); ++i) longest = std::max(longest, length(i));
+  return longest;
+}
+
 Model::Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute)
     : spec(std::move(spec)),
       embedding(std::move(embedding)),
       head(std::move(head)),
       final_norm(ToFloats(final_norm)),
       layers(std::move(layers)),
-      format(ActiveKernels(), compute) {}
+      format(ActiveKernels(), compute),
+      engine_(std::make_unique<CpuEngine>(*this)) {}
+
+Model::~Model() = default;
+
+void Model::UseEngine(std::unique_ptr<Engine> engine) { engine_ = std::move(engine); }
 
 PackedLayer PackLayer(const Job& job, const Model& model, int64_t index) {
   const LayerWeights& w = model.layers[index];

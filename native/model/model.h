@@ -24,22 +24,35 @@ struct ModelSpec {
   int64_t kv_width() const { return kv_heads * head_width; }
 };
 
+// Cosine and sine that coordinates i and i + E/2 of a head are rotated by at a position of a text, in f32 as transformers rounds them.
+void RotationAt(const ModelSpec& spec, int64_t position, int64_t i, float* cosine, float* sine);
+
 // Weights of a decoder layer, [outputs, inputs]; a tensor that a family does not have is empty.
 struct LayerWeights {
   Tensor input_norm, query, key, value, output, query_bias, key_bias, value_bias, output_bias, query_norm, key_norm;
   Tensor ffn_norm, gate, up, down, gate_bias, up_bias, down_bias;
 };
 
-// A model's weights, mapped. Safe to share between threads: nothing changes.
+class Engine;
+
+// A model's weights, mapped, and what it computes on. Safe to share between threads but for the engine: nothing changes.
 class Model {
  public:
+  // On the CPU.
   Model(ModelSpec spec, Tensor embedding, Tensor final_norm, Tensor head, std::vector<LayerWeights> layers, Compute compute);
+  ~Model();
+
+  Engine& engine() const { return *engine_; }
+  void UseEngine(std::unique_ptr<Engine> engine);
 
   const ModelSpec spec;
   const Tensor embedding, head;
   const std::vector<float> final_norm;
   const std::vector<LayerWeights> layers;
   const Format format;
+
+ private:
+  std::unique_ptr<Engine> engine_;
 };
 
 // A layer as the kernels want it: products packed, vectors in f32 (empty where the family has none).
@@ -59,6 +72,9 @@ struct ModelView {
   std::vector<uint32_t> layers;                // ascending
   std::vector<std::vector<uint32_t>> neurons;  // for each of `layers`, ascending; empty: all stay
   std::vector<uint32_t> tokens;                // rows of the head, ascending
+
+  // Of the layer at a place; null: all stay.
+  const std::vector<uint32_t>* NeuronsOf(int64_t place) const { return neurons.empty() ? nullptr : &neurons[place]; }
 };
 
 // Packed texts: text i is ids[offsets[i] .. offsets[i + 1]).
@@ -69,6 +85,7 @@ struct Texts {
   int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back() - offsets.front(); }
   int64_t length(int64_t text) const { return offsets[text + 1] - offsets[text]; }
+  int64_t longest() const;  // at least 1
 };
 
 // Neighbouring texts in groups of at most `max_tokens` tokens (a longer text is a group of its own).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "model/budget.h"
 #include "prune/walk.h"
 #include "prune/walk_store.h"
 
@@ -27,12 +26,12 @@ std::vector<WalkStore::Chunk> CutChunks(const Texts& texts, const WalkStore* sto
 }  // namespace
 
 int64_t LeastScoreLayersBytes(const Model& model, const Texts& texts, int64_t candidates) {
-  return LeastBytes(model, texts, TokenBytes(model, model.spec.layers, candidates, texts));
+  return model.engine().LeastBytes(texts, TokenBytes(model, model.spec.layers, candidates, texts));
 }
 
 LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, WalkStore* store) {
   const int64_t n = static_cast<int64_t>(view.layers.size()), width = model.spec.width, candidates = options.candidates ? n : 0;
-  const Budget budget = PlanBudget(model, texts, TokenBytes(model, n, candidates, texts), "scoring layers");
+  const Budget budget = model.engine().Plan(texts, TokenBytes(model, n, candidates, texts), "scoring layers");
   if (store) store->Begin(view, texts, options);
   const std::vector<WalkStore::Chunk> chunks = CutChunks(texts, store, options.keep, budget.chunk_tokens);
   const bool known = store && store->reference();
@@ -51,7 +50,7 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
     const Texts chunk{texts.ids, texts.offsets.subspan(before.first_text, before.texts + 1)};
     const std::vector<Position> positions = PositionsOf(chunk, options.positions, options.losses, columns);
     WalkStore::Chunk now{.first_text = before.first_text, .texts = before.texts, .positions = static_cast<int64_t>(positions.size()), .influence = {}, .influence_last = {}, .reference_at = before.reference_at};
-    Walk walk(job, model, view, chunk, options, racers, options.candidates && !known, budget.batch_rows);
+    Walk walk(job, model, view, chunk, options, racers, options.candidates && !known, budget);
     if (known && before.place > 0) walk.Load(before, *store->states());
     const auto best = std::min_element(sums.divergence.begin(), sums.divergence.end());
     walk.Run(saved.empty() ? before.place : best - sums.divergence.begin(), states, now);
@@ -61,7 +60,9 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
       Buffer<float> reference(known || references ? now.positions * width : 0);
       if (known) store->reference()->Read(before.reference_at, reference.data(), now.positions * width * 4);
       if (references) {
-        walk.ReferenceHidden(positions, reference.data());
+        const auto hidden = model.engine().NewHidden(job, now.positions, 1);
+        walk.PutReference(positions, *hidden);
+        hidden->Read(0, now.positions, reference.data());
         now.reference_at = references->Append(reference.data(), now.positions * width * 4);
         if (now.reference_at < 0) references = nullptr;
       }

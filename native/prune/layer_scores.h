@@ -5,7 +5,7 @@
 
 #include "base/job.h"
 #include "model/model.h"
-#include "prune/positions.h"
+#include "model/positions.h"
 
 namespace flab {
 

@@ -4,7 +4,7 @@
 
 #include "base/job.h"
 #include "model/model.h"
-#include "prune/positions.h"
+#include "model/positions.h"
 
 namespace flab {
 
@@ -13,10 +13,6 @@ namespace flab {
 // `tokens` are not looked at.
 HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses);
-
-// The final hidden states of a view, after the final norm, at `rows` of the chunk: out[i * stride]. last_only: `rows` are last rows of texts.
-void FinalHidden(Job& job, const Model& model, const ModelView& view, const Texts& chunk, std::span<const int64_t> rows, bool last_only, int64_t batch_rows,
-                 float* out, int64_t stride);
 
 // Logits [positions, tokens of the view] of the texts, in full: for few texts.
 Buffer<float> Logits(Job& job, const Model& model, const ModelView& view, const Texts& texts, PositionKind kind);

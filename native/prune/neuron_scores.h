@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/job.h"
-#include "model/decoder.h"
+#include "cpu/statistics.h"
 #include "model/model.h"
 
 namespace flab {
@@ -16,18 +16,11 @@ namespace flab {
 //   fluctuation  variance of a_j over tokens * |down_j|_2^2   (FLAP, arXiv 2312.11983)
 enum class NeuronMetric { kMagnitude, kActivation, kWanda, kFluctuation };
 
-// [rows] sum of squares of each row; [columns] of each column. Sums in doubles, in order.
-std::vector<double> RowSquares(const Job& job, const Tensor& matrix);
-std::vector<double> ColumnSquares(const Job& job, const Tensor& matrix);
-
 // The formulas that need activations. `down_squares` [F].
 std::vector<double> ScoreByActivations(NeuronMetric metric, const NeuronSums& sums, const std::vector<double>& down_squares);
 
 // [F] scores by magnitude. gate, up [F, D]; down [D, F].
 std::vector<double> ScoreByMagnitude(const Job& job, const Tensor& gate, const Tensor& up, const Tensor& down);
-
-// Sums of activations [T, F] that a caller has in memory.
-NeuronSums SumActivations(const Job& job, const Tensor& activations);
 
 // For each metric, [n, F] scores of the layers of the view; one pass over the texts.
 std::vector<std::vector<double>> RankNeurons(Job& job, const Model& model, const ModelView& view, const Texts& texts,

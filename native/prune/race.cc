@@ -2,7 +2,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "model/budget.h"
 #include "prune/layer_scores.h"
 #include "prune/walk.h"
 
@@ -108,7 +107,7 @@ LayerScores RaceLayers(Job& job, const Model& model, const ModelView& view, cons
   LayerScores scores = NewScores(n);
   scores.token_layers_full = TokenLayers(model, view, texts.tokens(), true);
   job.SetTotal(scores.token_layers_full);
-  const Budget budget = PlanBudget(model, texts, TokenBytes(model, n, n, texts), "scoring layers");
+  const Budget budget = model.engine().Plan(texts, TokenBytes(model, n, n, texts), "scoring layers");
   const Reordered shuffled(texts, Shuffled(texts.count()));
 
   std::vector<int64_t> racers(n);
@@ -123,7 +122,7 @@ LayerScores RaceLayers(Job& job, const Model& model, const ModelView& view, cons
     for (const int64_t racer : racers) races[racer] = true;
     for (const Texts& chunk : Chunks(batch, budget.chunk_tokens)) {
       const std::vector<Position> positions = PositionsOf(chunk, kind, false, {});
-      Walk walk(job, model, view, chunk, options, races, true, budget.batch_rows);
+      Walk walk(job, model, view, chunk, options, races, true, budget);
       WalkStore::Chunk unused;
       walk.Run(0, nullptr, unused);
       walk.AddTo(scores);

@@ -2,23 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 #include <numeric>
 
 namespace flab {
 namespace {
-
-double Cosine(const float* a, const float* b, int64_t count) {
-  double ab = 0, aa = 0, bb = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    ab += static_cast<double>(a[i]) * b[i];
-    aa += static_cast<double>(a[i]) * a[i];
-    bb += static_cast<double>(b[i]) * b[i];
-  }
-  // A state of zeros has no direction; one with NaN or infinities has a cosine of NaN, which no search accepts.
-  return aa == 0 || bb == 0 ? 1 : std::clamp(ab / (std::sqrt(aa) * std::sqrt(bb)), -1.0, 1.0);
-}
 
 // Places of the candidates that take part; with none, one slot keeps a layer's input for the influence.
 std::vector<int64_t> Slots(const std::vector<bool>& racers) {
@@ -29,32 +17,35 @@ std::vector<int64_t> Slots(const std::vector<bool>& racers) {
   return slots;
 }
 
-std::vector<int64_t> RowsOf(std::span<const Position> positions) {
+std::vector<int64_t> LastRows(const Texts& texts) {
   std::vector<int64_t> rows;
-  for (const Position& position : positions) rows.push_back(position.row);
+  for (int64_t text = 0; text < texts.count(); ++text) rows.push_back(texts.offsets[text + 1] - texts.offsets[0] - 1);
   return rows;
 }
 
 }  // namespace
 
 Walk::Walk(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, const std::vector<bool>& racers,
-           bool reference, int64_t batch_rows)
-    : job_(job),
-      model_(model),
+           bool reference, const Budget& budget)
+    : model_(model),
       view_(view),
       texts_(texts),
       options_(options),
       reference_(reference),
-      decoder_(job, model, texts, batch_rows),
       places_(static_cast<int64_t>(view.layers.size())),
       state_floats_(texts.tokens() * model.spec.width),
+      last_rows_(LastRows(texts)),
       slots_(Slots(racers)),
-      states_((kCandidates + static_cast<int64_t>(slots_.size()) + 1) * state_floats_),
+      states_(model.engine().NewStates(job, texts, kCandidates + static_cast<int64_t>(slots_.size()) + 1, budget)),
       influence_(places_),
       influence_last_(places_) {}
 
 void Walk::Load(const WalkStore::Chunk& chunk, const Spill& spill) {
-  spill.Read(chunk.states_at, State(kView), (1 + chunk.place) * state_floats_ * 4);
+  Buffer<float> state(state_floats_);
+  for (int64_t i = 0; i <= chunk.place; ++i) {
+    spill.Read(chunk.states_at + i * state_floats_ * 4, state.data(), state_floats_ * 4);
+    states_->Write(kView + i, 1, state.data());
+  }
   last_.resize(chunk.place * texts_.count() * model_.spec.width);
   spill.Read(chunk.last_at, last_.data(), static_cast<int64_t>(last_.size()) * 4);
   std::copy(chunk.influence.begin(), chunk.influence.end(), influence_.begin());
@@ -67,7 +58,7 @@ void Walk::Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk) {
   if (place_ > 0) {
     layer = view_.layers[place_ - 1] + 1;
   } else {
-    decoder_.Embed(State(kView));
+    states_->Embed(kView);
   }
   RememberLast();
   for (; layer < model_.spec.layers; ++layer) {
@@ -81,10 +72,17 @@ void Walk::Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk) {
 }
 
 void Walk::Save(Spill& spill, WalkStore::Chunk& chunk) {
-  chunk.states_at = spill.Append(State(kView), (1 + place_) * state_floats_ * 4);
+  Buffer<float> state(state_floats_);
+  bool saved = true;
+  for (int64_t i = 0; saved && i <= place_; ++i) {
+    states_->Read(kView + i, 1, state.data());
+    const int64_t at = spill.Append(state.data(), state_floats_ * 4);
+    saved = at >= 0;
+    if (i == 0) chunk.states_at = at;
+  }
   // Without the last rows before this layer, which the next walk takes from the states.
   chunk.last_at = spill.Append(last_.data(), place_ * texts_.count() * model_.spec.width * 4);
-  if (chunk.states_at < 0 || chunk.last_at < 0) return;
+  if (!saved || chunk.last_at < 0) return;
   chunk.place = place_;
   chunk.influence.assign(influence_.begin(), influence_.begin() + place_);
   chunk.influence_last.assign(influence_last_.begin(), influence_last_.begin() + place_);
@@ -92,15 +90,15 @@ void Walk::Save(Spill& spill, WalkStore::Chunk& chunk) {
 
 void Walk::RunStates(int64_t layer, int64_t first, int64_t count, bool last_only) {
   if (count == 0) return;
-  decoder_.RunLayer(layer, State(first), count, {.last_only = last_only});
+  states_->RunLayer(layer, first, count, {.last_only = last_only});
   token_layers += count * texts_.tokens();
 }
 
 void Walk::StepInside(int64_t layer) {
   // The input of the layer is the new candidate, or the first slot that is still free keeps it for the influence.
   const int64_t earlier = std::lower_bound(slots_.begin(), slots_.end(), place_) - slots_.begin();
-  float* input = State(kCandidates + earlier);
-  std::memcpy(input, State(kView), state_floats_ * sizeof(float));
+  const int64_t input = kCandidates + earlier;
+  states_->Copy(kView, input);
   const bool last_only = place_ + 1 == places_ && options_.positions == PositionKind::kLast && !options_.losses;
   if (apart_) RunStates(layer, kReference, 1, last_only && layer + 1 == model_.spec.layers);
   if (last_only) {
@@ -115,47 +113,30 @@ void Walk::StepInside(int64_t layer) {
 }
 
 void Walk::StepOutside(int64_t layer) {
-  if (!apart_) std::memcpy(State(kReference), State(kView), state_floats_ * sizeof(float));
+  if (!apart_) states_->Copy(kView, kReference);
   apart_ = true;
   RunStates(layer, kReference, 1, layer + 1 == model_.spec.layers && options_.positions == PositionKind::kLast && !options_.losses);
 }
 
-void Walk::AddInfluence(const float* input) {
-  const int64_t width = model_.spec.width;
-  std::vector<double> cosines(texts_.tokens());
-  constexpr int64_t kRows = 64;  // a task
-  job_.Parallel((texts_.tokens() + kRows - 1) / kRows, [&](int64_t task) {
-    for (int64_t t = task * kRows; t < std::min(texts_.tokens(), (task + 1) * kRows); ++t) {
-      cosines[t] = Cosine(input + t * width, State(kView) + t * width, width);
-    }
-  });
+void Walk::AddInfluence(int64_t input) {
+  const std::vector<double> cosines = states_->Cosines(input, kView);
   for (const double cosine : cosines) influence_[place_] += 1 - cosine;
-  for (int64_t text = 0; text < texts_.count(); ++text) influence_last_[place_] += 1 - cosines[LastRow(text)];
+  for (const int64_t row : last_rows_) influence_last_[place_] += 1 - cosines[row];
 }
 
 void Walk::RememberLast() {
-  const int64_t width = model_.spec.width;
-  for (int64_t text = 0; text < texts_.count(); ++text) {
-    const float* row = State(kView) + LastRow(text) * width;
-    last_.insert(last_.end(), row, row + width);
-  }
+  const size_t before = last_.size();
+  last_.resize(before + last_rows_.size() * model_.spec.width);
+  states_->ReadRows(kView, last_rows_, &last_[before]);
 }
 
-void Walk::ReferenceHidden(std::span<const Position> positions, float* out) const {
-  decoder_.FinalNorm(State(apart_ ? kReference : kView), RowsOf(positions), out, model_.spec.width);
+void Walk::PutReference(std::span<const Position> positions, Hidden& hidden) const {
+  hidden.Put(*states_, apart_ ? kReference : kView, RowsOf(positions), 0);
 }
 
-void Walk::Hidden(std::span<const Position> positions, const float* reference, float* out) const {
-  const int64_t width = model_.spec.width, group = 1 + candidates();
+void Walk::PutCandidates(std::span<const Position> positions, Hidden& hidden) const {
   const std::vector<int64_t> rows = RowsOf(positions);
-  if (reference) {
-    for (size_t i = 0; i < positions.size(); ++i) std::copy_n(reference + i * width, width, out + i * group * width);
-  } else {
-    decoder_.FinalNorm(State(apart_ ? kReference : kView), rows, out, group * width);
-  }
-  for (int64_t slot = 0; slot < candidates(); ++slot) {
-    decoder_.FinalNorm(State(kCandidates + slot), rows, out + (1 + slot) * width, group * width);
-  }
+  for (int64_t slot = 0; slot < candidates(); ++slot) hidden.Put(*states_, kCandidates + slot, rows, 1 + slot);
 }
 
 void Walk::AddTo(LayerScores& scores) const {
@@ -188,7 +169,7 @@ int64_t TokenLayers(const Model& model, const ModelView& view, int64_t tokens, b
 
 int64_t TokenBytes(const Model& model, int64_t layers, int64_t candidates, const Texts& texts) {
   const int64_t row = model.spec.width * 4, last_rows = (layers + 1) * texts.count() / std::max<int64_t>(1, texts.tokens()) + 1;
-  return (candidates + 3 + last_rows) * row + 64;
+  return (candidates + 4 + last_rows) * row + 64;  // one for what is read from or written to files
 }
 
 LayerScores NewScores(int64_t n) {
@@ -204,12 +185,17 @@ LayerScores NewScores(int64_t n) {
 
 void AddDivergences(Job& job, const Model& model, const ModelView& view, const Walk& walk, std::span<const Position> positions, int64_t head_rows,
                     const float* reference, HeadSums& sums) {
-  const int64_t group = 1 + walk.candidates(), count = static_cast<int64_t>(positions.size()), piece = std::max<int64_t>(1, head_rows / group);
-  Buffer<float> hidden(std::min(piece, count) * group * model.spec.width);
+  const int64_t group = 1 + walk.candidates(), count = static_cast<int64_t>(positions.size()), piece = std::min(count, std::max<int64_t>(1, head_rows / group));
+  const auto hidden = model.engine().NewHidden(job, piece, group);
   for (int64_t first = 0; first < count; first += piece) {
     const auto part = positions.subspan(first, std::min(piece, count - first));
-    walk.Hidden(part, reference ? reference + first * model.spec.width : nullptr, hidden.data());
-    AddHead(job, model, view.tokens, part, hidden.data(), sums);
+    if (reference) {
+      hidden->Write(0, static_cast<int64_t>(part.size()), reference + first * model.spec.width);
+    } else {
+      walk.PutReference(part, *hidden);
+    }
+    walk.PutCandidates(part, *hidden);
+    hidden->AddTo(view.tokens, 0, part, sums);
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "model/decoder.h"
+#include "model/engine.h"
 #include "prune/layer_scores.h"
 #include "prune/walk_store.h"
 
@@ -14,7 +14,7 @@ class Walk {
  public:
   // `racers` [n]: candidates that take part. `reference`: whether the whole model's state is wanted where it differs from the view's.
   Walk(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, const std::vector<bool>& racers,
-       bool reference, int64_t batch_rows);
+       bool reference, const Budget& budget);
 
   // Begins in the middle, where `chunk` was saved.
   void Load(const WalkStore::Chunk& chunk, const Spill& spill);
@@ -22,10 +22,9 @@ class Walk {
   // Walks. Before the layer at `save_place` (0: nowhere) the states are saved, if the walk did not begin after it.
   void Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk);
 
-  // Rows for the head: [positions, reference and candidates, D]. The reference's come from `reference` [positions, D] if that is given.
-  void Hidden(std::span<const Position> positions, const float* reference, float* out) const;
-  // The reference's alone: [positions, D].
-  void ReferenceHidden(std::span<const Position> positions, float* out) const;
+  // Hidden states for the head: the reference's, and those of the candidates behind it.
+  void PutReference(std::span<const Position> positions, Hidden& hidden) const;
+  void PutCandidates(std::span<const Position> positions, Hidden& hidden) const;
 
   // Adds what the chunk's view showed.
   void AddTo(LayerScores& scores) const;
@@ -37,27 +36,23 @@ class Walk {
 
  private:
   enum : int64_t { kReference, kView, kCandidates };
-  float* State(int64_t index) { return states_.data() + index * state_floats_; }
-  const float* State(int64_t index) const { return states_.data() + index * state_floats_; }
 
   void RunStates(int64_t layer, int64_t first, int64_t count, bool last_only);
   void StepInside(int64_t layer);
   void StepOutside(int64_t layer);
-  void AddInfluence(const float* input);
+  void AddInfluence(int64_t input);
   void RememberLast();
   void Save(Spill& spill, WalkStore::Chunk& chunk);
-  int64_t LastRow(int64_t text) const { return texts_.offsets[text + 1] - texts_.offsets[0] - 1; }
 
-  Job& job_;
   const Model& model_;
   const ModelView& view_;
   const Texts texts_;
   const LayerScoresOptions& options_;
   const bool reference_;
-  Decoder decoder_;
   const int64_t places_, state_floats_;
-  std::vector<int64_t> slots_;  // places of the candidates in memory, ascending
-  Buffer<float> states_;
+  const std::vector<int64_t> last_rows_;  // [texts]
+  const std::vector<int64_t> slots_;      // places of the candidates in memory, ascending
+  const std::unique_ptr<States> states_;
   int64_t place_ = 0;  // of the next layer of the view
   bool apart_ = false;
   std::vector<double> influence_, influence_last_;  // [places] sums
@@ -76,7 +71,8 @@ int64_t TokenLayers(const Model& model, const ModelView& view, int64_t tokens, b
 // Bytes that a token of a chunk takes: its states, its share of the rows that the angles need, its own numbers.
 int64_t TokenBytes(const Model& model, int64_t layers, int64_t candidates, const Texts& texts);
 
-// Adds the divergences of a chunk that was walked, `head_rows` hidden states at a time. reference: as in Walk::Hidden.
+// Adds the divergences of a chunk that was walked, `head_rows` hidden states at a time. The reference's come from `reference`
+// [positions, D] if that is given.
 void AddDivergences(Job& job, const Model& model, const ModelView& view, const Walk& walk, std::span<const Position> positions, int64_t head_rows,
                     const float* reference, HeadSums& sums);
 

@@ -60,6 +60,14 @@ test('options that can be written as JSON fit the schema when they are accepted,
 	}
 });
 
+test('the example of a recipe fits the schema that it names, but for what the command line says', async t => {
+	const file = join(packageRoot, 'examples/recipe.json');
+	const {$schema, ...options} = JSON.parse(await readFile(file, 'utf8')) as {readonly $schema: string};
+	t.is(join(file, '..', $schema), join(packageRoot, 'schemas/prune-options.json'));
+	const {complaints} = await validator('prune-options');
+	t.deepEqual(complaints({$schema, ...options}), [' must have required property \'out\'']);
+});
+
 test('every schema has a title, a description, and describes its members', async t => {
 	for (const name of ['plan', 'report', 'prune-options', 'plan-options', 'apply-options', 'inspect-options']) {
 		const {schema} = await validator(name);

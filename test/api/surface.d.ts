@@ -173,6 +173,8 @@ export type GivenTexts = TextStream | (() => TextStream | Promise<TextStream>);
 
 /** What `inspect` takes. */
 export type InspectOptions = {
+    /** In a file with options: the address of its JSON schema, for editors. It has no effect. */
+    readonly $schema?: string;
     /** Folder of the checkpoint. */
     readonly model: string;
 };
@@ -343,6 +345,13 @@ export type Plan = {
             readonly bytes?: number;
             readonly sha256: string;
         };
+    };
+    /** The GPU that the numbers were computed on; absent: the CPU. */
+    readonly device?: {
+        /** Such as 'NVIDIA H100 80GB HBM3'. */
+        readonly name: string;
+        /** What computed matrix products: cuBLASLt with its version, or why it was not used. */
+        readonly products: string;
     };
     /** What was asked for, every default filled in; paths without their folders. */
     readonly options: {
@@ -610,6 +619,10 @@ export type PlanOptions = {
     };
     /** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
     readonly compute?: 'auto' | 'f32' | 'bf16';
+    /** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+    readonly device?: string;
+    /** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+    readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
     /** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
@@ -714,6 +727,10 @@ export type PruneOptions = {
     };
     /** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
     readonly compute?: 'auto' | 'f32' | 'bf16';
+    /** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+    readonly device?: string;
+    /** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+    readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
     /** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
@@ -739,6 +756,8 @@ export type Report = {
     readonly output: Output;
     /** null when verification was switched off. */
     readonly verification: Verification | null;
+    /** What the search ran on; absent where nothing was searched. */
+    readonly device?: DeviceReport;
     /** In the order in which they began. */
     readonly timings: readonly Timing[];
     /** Largest resident memory of the process, mapped weights included; 0 when unknown. */
@@ -885,11 +904,15 @@ export declare const doctor: () => Promise<Diagnosis>;
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
  * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
+ * - `ERR_NO_DRIVER`, `ERR_OLD_DRIVER`, `ERR_NO_DEVICE`, `ERR_DEVICE_BUSY`, `ERR_DEVICE_UNSUPPORTED`: why a GPU can't be used
+ * - `ERR_NO_BACKEND`: the library for GPUs is not there, or is of another version
+ * - `ERR_DEVICE_MEMORY`: the work does not fit the memory of the GPU that it may take
+ * - `ERR_DEVICE_FAULT`: the GPU failed while it computed; the process goes on without it
  * - `ERR_ABORTED`: cancelled through an AbortSignal or Ctrl-C
  * - `ERR_NATIVE_LOAD`: the native addon could not be loaded
  * - `ERR_INTERNAL`: a defect of flab-pruner
  */
-export declare const errorCodes: readonly ["ERR_BAD_ARGUMENT", "ERR_BAD_FILE", "ERR_BAD_CONFIG", "ERR_UNKNOWN_FAMILY", "ERR_BAD_TOKENIZER", "ERR_BAD_DATA", "ERR_BAD_PLAN", "ERR_OUTPUT_EXISTS", "ERR_READ", "ERR_WRITE", "ERR_PROOF", "ERR_VERIFY", "ERR_MEMORY", "ERR_ABORTED", "ERR_NATIVE_LOAD", "ERR_INTERNAL"];
+export declare const errorCodes: readonly ["ERR_BAD_ARGUMENT", "ERR_BAD_FILE", "ERR_BAD_CONFIG", "ERR_UNKNOWN_FAMILY", "ERR_BAD_TOKENIZER", "ERR_BAD_DATA", "ERR_BAD_PLAN", "ERR_OUTPUT_EXISTS", "ERR_READ", "ERR_WRITE", "ERR_PROOF", "ERR_VERIFY", "ERR_MEMORY", "ERR_NO_DRIVER", "ERR_OLD_DRIVER", "ERR_NO_DEVICE", "ERR_DEVICE_BUSY", "ERR_DEVICE_UNSUPPORTED", "ERR_NO_BACKEND", "ERR_DEVICE_MEMORY", "ERR_DEVICE_FAULT", "ERR_ABORTED", "ERR_NATIVE_LOAD", "ERR_INTERNAL"];
 
 /**
  * Says what a checkpoint is: family, sizes, parameters and bytes by component, and what could be pruned. Reads headers only.
@@ -985,4 +1008,10 @@ export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32
 
 // ---- Not exported by name, but part of the above ----
 
-
+/** What the model ran on. */
+export type DeviceReport = {
+    /** 'cpu', or 'cuda:N'. */
+    readonly name: string;
+    /** Why it was this one, as a sentence. */
+    readonly reason: string;
+};

@@ -9,10 +9,10 @@ const choosing = [
 ];
 const telling = ['--json', '--report', '--quiet', '-h, --help'];
 const options: Readonly<Record<string, readonly string[]>> = {
-	prune: [...choosing, '-o, --out', '--max-shard-size', '--force', '--no-verify', ...telling],
-	plan: [...choosing, '-o, --out', '--force', ...telling],
-	apply: ['--plan', '-o, --out', '--max-shard-size', '--force', '--no-verify', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--threads', '--max-memory', ...telling],
-	inspect: ['--json', '-h, --help'],
+	prune: ['--recipe', ...choosing, '-o, --out', '--max-shard-size', '--force', '--no-verify', ...telling],
+	plan: ['--recipe', ...choosing, '-o, --out', '--force', ...telling],
+	apply: ['--recipe', '--plan', '-o, --out', '--max-shard-size', '--force', '--no-verify', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--threads', '--max-memory', ...telling],
+	inspect: ['--recipe', '--json', '-h, --help'],
 	doctor: ['--json', '-h, --help'],
 	completion: ['-h, --help'],
 };

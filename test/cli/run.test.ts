@@ -51,7 +51,7 @@ test('every flag of prune reaches the API', async t => {
 });
 
 test('what is not said is left to the API', async t => {
-	t.deepEqual((await runLine(pruneLine)).calls[0]?.[1], {model: 'm', corpus: {paths: ['c']}, out: 'o', verify: true});
+	t.deepEqual((await runLine(pruneLine)).calls[0]?.[1], {model: 'm', corpus: {paths: ['c']}, out: 'o'});
 });
 
 test('none switches a part off', async t => {
@@ -61,7 +61,7 @@ test('none switches a part off', async t => {
 
 test('every flag of apply reaches the API', async t => {
 	const {calls} = await runLine(['apply', 'm', '--plan', 'p.json', '--out', 'o', '--calibration', 'c', '--max-tokens', '9', '--threads', '1', '--max-memory', '500MB', '--max-shard-size', '1000']);
-	t.deepEqual(calls[0]?.slice(0, 2), ['apply', {model: 'm', plan: 'p.json', out: 'o', calibration: {paths: ['c'], maxTokens: 9}, threads: 1, maxMemory: 500_000_000, verify: true, maxShardBytes: 1000}]);
+	t.deepEqual(calls[0]?.slice(0, 2), ['apply', {model: 'm', plan: 'p.json', out: 'o', calibration: {paths: ['c'], maxTokens: 9}, threads: 1, maxMemory: 500_000_000, maxShardBytes: 1000}]);
 });
 
 test('--search is another name of --layer-search', async t => {
@@ -178,7 +178,9 @@ const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly s
 	[[...pruneLine, '--max-memory', '0'], ['--max-memory: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "0"']],
 	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--search', 'racing', '--layer-metric', 'bi'], ['--layer-metric: expected kl, the metric that the search \'racing\' needs, got "bi"']],
 	[[...pruneLine, '--report', 'r.txt', '--max-shard-size', 'big'], ['--max-shard-size: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "big"', '--report: expected a file name that ends in .json, .md, .html, got "r.txt"']],
-	[['prune', '--corpus', 'c', 'm'], ['missing required argument \'model\'']],
+	[['prune', '--corpus', 'c', 'm'], ['MODEL: expected the folder of a checkpoint, got nothing', '--out: expected a folder to write, got nothing']],
+	[['inspect'], ['MODEL: expected the folder of a checkpoint, got nothing']],
+	[['completion'], ['missing required argument \'shell\'']],
 	[[...pruneLine, '--nonsense'], ['unknown option \'--nonsense\'']],
 	[['prone', 'm'], ['unknown command \'prone\'']],
 	[['inspect', 'm', 'n'], ['too many arguments for \'inspect\'. Expected 1 argument but got 2.']],

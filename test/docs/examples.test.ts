@@ -57,6 +57,11 @@ const examples: Readonly<Record<string, Example>> = {
 		code: 130,
 		leaves: ['pruned'],
 	},
+	'recipe.json': {
+		command: ['sh', '-c', 'flab-pruner prune --recipe examples/recipe.json --out pruned'],
+		prints: '...\n+ FFN 4,864 8 448 3.02 M 6.04 MB 0.0913 0.9783 +14.0 %\n...\nwritten to pruned: ...\n...',
+		makes: ['pruned/model.safetensors'],
+	},
 	'from_python.py': {
 		command: ['python3', 'examples/from_python.py'],
 		prints: '4281472 parameters before, 3789440 after, KL 0.038 nats\n...',
@@ -98,7 +103,7 @@ for (const [name, {command, prints, code = 0, makes = [], leaves = [], environme
 	});
 }
 
-const scripts = readdirSync(join(packageRoot, 'examples')).filter(name => /\.(?:mjs|py|sbatch)$/.test(name));
+const scripts = readdirSync(join(packageRoot, 'examples')).filter(name => /\.(?:mjs|json|py|sbatch)$/.test(name));
 
 test('every example is run here, is listed in examples/README.md, and has fewer than 40 lines', async t => {
 	t.deepEqual(scripts.toSorted(), Object.keys(examples).toSorted());

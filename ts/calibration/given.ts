@@ -1,4 +1,3 @@
-import {createHash} from 'node:crypto';
 import {FlabError, abortError, badArgument, describe, throwIfAborted} from '../errors.js';
 import type {GivenTexts, TextItem} from '../plan/texts.js';
 import type {Control} from '../progress.js';
@@ -61,27 +60,6 @@ const firstTexts = async (texts: GivenTexts, most: number, control: Control): Pr
 	}
 
 	return first;
-};
-
-/** Texts that are read several times and must be the same each time. @throws `ERR_BAD_DATA` at the end of a reading that differs from the first */
-export const repeatedTexts = (texts: GivenTexts, control: Control): (() => AsyncIterable<TextItem>) => {
-	let first: string | undefined;
-	return async function * () {
-		const hash = createHash('sha256');
-		for await (const text of readGiven(texts, control)) {
-			hash.update(text.text);
-			hash.update('\0');
-			yield text;
-		}
-
-		const digest = hash.digest('hex');
-		first ??= digest;
-		if (digest !== first) {
-			throw new FlabError('ERR_BAD_DATA', 'corpus: expected the same texts each time that they are asked for, got others', {
-				hint: 'The corpus is counted, then read again for the proof: give the same texts in the same order, or write them to a file first.',
-			});
-		}
-	};
 };
 
 const iteratorOf = (texts: unknown): AsyncIterator<unknown> | Iterator<unknown> => {

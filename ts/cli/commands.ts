@@ -6,32 +6,34 @@ import {inspectionToText} from '../report/inspection.js';
 import {reportToJson, type Report} from '../report/report.js';
 import {reportTable} from '../report/table.js';
 import {reportToText} from '../report/text.js';
+import {checkedOptions, type Origin} from './checked.js';
 import type {Context} from './context.js';
 import {checkFolderOf, refuseExisting, reportComplaints, writeReport, writeText} from './files.js';
 import type {Flags} from './flags.js';
 import {plain, tellWarnings} from './messages.js';
-import {applyOptions, checkedOptions, outputOptions, planOptions} from './options.js';
+import {applyOptions, inspectOptions, planOptions, pruneOptions} from './options.js';
 import {createProgress} from './progress.js';
+import {readRecipe} from './recipe.js';
 
 /** `flab-pruner prune`: checks everything that can be checked beforehand, prunes, tells. */
-export const prune = async (model: string, flags: Flags, context: Context): Promise<void> => {
-	const options = checkedOptions(pruneOptionsSchema, {...planOptions(model, flags), ...outputOptions(flags)}, flags, reportComplaints(flags.report));
+export const prune = async (model: string | undefined, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(pruneOptionsSchema, recipe => pruneOptions(model, flags, recipe), await originOf(flags));
 	await checkFolderOf(flags.report, options.out);
 	const {prune} = await context.pipeline();
 	await tellReport(await withProgress(context, flags, async control => prune(options, control)), options.out, flags, context);
 };
 
 /** `flab-pruner apply`. */
-export const apply = async (model: string, flags: Flags, context: Context): Promise<void> => {
-	const options = checkedOptions(applyOptionsSchema, applyOptions(model, flags), flags, reportComplaints(flags.report));
+export const apply = async (model: string | undefined, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(applyOptionsSchema, recipe => applyOptions(model, flags, recipe), await originOf(flags));
 	await checkFolderOf(flags.report, options.out);
 	const {apply} = await context.pipeline();
 	await tellReport(await withProgress(context, flags, async control => apply(options, control)), options.out, flags, context);
 };
 
 /** `flab-pruner plan`: the plan goes to a file, or to stdout. */
-export const plan = async (model: string, flags: Flags, context: Context): Promise<void> => {
-	const options = checkedOptions(planOptionsSchema, planOptions(model, flags), flags, reportComplaints(flags.report));
+export const plan = async (model: string | undefined, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(planOptionsSchema, recipe => planOptions(model, flags, recipe), await originOf(flags));
 	const {out} = flags;
 	if (out !== undefined && flags.force !== true) {
 		await refuseExisting(out);
@@ -61,12 +63,14 @@ export const plan = async (model: string, flags: Flags, context: Context): Promi
 };
 
 /** `flab-pruner inspect`. */
-export const inspect = async (model: string, flags: Flags, context: Context): Promise<void> => {
-	const options = checkedOptions(inspectOptionsSchema, {model}, flags);
+export const inspect = async (model: string | undefined, flags: Flags, context: Context): Promise<void> => {
+	const options = checkedOptions(inspectOptionsSchema, recipe => inspectOptions(model, recipe), await originOf(flags));
 	const {inspect} = await context.pipeline();
 	const inspection = await inspect(options, {signal: context.signal});
 	context.stdout.write(flags.json ? toJson(inspection) : plain(inspectionToText(inspection)));
 };
+
+const originOf = async (flags: Flags): Promise<Origin> => ({flags, recipe: await readRecipe(flags.recipe), others: reportComplaints(flags.report)});
 
 const tellReport = async (report: Report, out: string, flags: Flags, {stdout, stderr}: Context): Promise<void> => {
 	tellWarnings(report.plan.warnings, stderr);

@@ -1,120 +1,93 @@
-import type {z} from 'zod';
-import {FlabError} from '../errors.js';
-import type {Complaint} from '../plan/complaints.js';
-import {complaintsAbout} from '../plan/options.js';
 import type {Flags} from './flags.js';
+import {isObject, type Unchecked} from './recipe.js';
 import {parseDrop, parseNumber, parseSize, parseVocabulary, parseWidth} from './values.js';
 
-/** The options of the API that the flags of `plan` stand for; not checked yet. */
-export const planOptions = (model: string, flags: Flags): Readonly<Record<string, unknown>> => given({
+// The options of the API that flags stand for, over those of a recipe: a flag replaces the one option that it stands for. Not checked yet.
+
+/** The options of `prune`. */
+export const pruneOptions = (model: string | undefined, flags: Flags, recipe: Unchecked): Unchecked => ({...planOptions(model, flags, recipe), ...outputOptions(flags)});
+
+/** The options of `plan`. */
+export const planOptions = (model: string | undefined, flags: Flags, recipe: Unchecked): Unchecked => ({...recipe, ...given({
 	model,
-	corpus: source(flags.corpus, flags.corpusField, flags),
-	calibration: source(flags.calibration, flags.calibrationField, flags, {maxTexts: number(flags.maxTexts), maxTokens: number(flags.maxTokens)}),
-	evaluation: source(flags.eval, flags.evalField, flags, {maxTexts: number(flags.evalMaxTexts), maxTokens: number(flags.evalMaxTokens)}),
-	vocabulary: vocabulary(flags),
-	layers: member('drop', read(flags.dropLayers, parseDrop), {metric: flags.layerMetric, search: flags.layerSearch}, flags.positions),
-	ffn: member('width', read(flags.ffnWidth, parseWidth), {strategy: flags.ffnStrategy, multipleOf: number(flags.ffnMultiple), seed: number(flags.seed)}, flags.positions),
+	corpus: source(recipe['corpus'], flags.corpus, flags.corpusField, flags),
+	calibration: calibration(flags, recipe),
+	evaluation: source(recipe['evaluation'], flags.eval, flags.evalField, flags, {maxTexts: number(flags.evalMaxTexts), maxTokens: number(flags.evalMaxTokens)}),
+	vocabulary: vocabulary(recipe['vocabulary'], flags),
+	layers: part(recipe['layers'], 'drop', read(flags.dropLayers, parseDrop), {metric: flags.layerMetric, search: flags.layerSearch}, flags),
+	ffn: part(recipe['ffn'], 'width', read(flags.ffnWidth, parseWidth), {strategy: flags.ffnStrategy, multipleOf: number(flags.ffnMultiple), seed: number(flags.seed)}, flags),
 	compute: flags.compute,
+	device: flags.device,
+	maxDeviceMemory: read(flags.maxDeviceMemory, parseSize),
 	...resources(flags),
-});
-
-/** The options that say how a checkpoint is written. */
-export const outputOptions = ({out, force, verify, maxShardSize}: Flags): Readonly<Record<string, unknown>> =>
-	given({out, force, verify, maxShardBytes: read(maxShardSize, parseSize)});
-
-const resources = ({threads, maxMemory}: Flags): Readonly<Record<string, unknown>> => ({threads: number(threads), maxMemory: read(maxMemory, parseSize)});
+})});
 
 /** The options of `apply`. */
-export const applyOptions = (model: string, flags: Flags): Readonly<Record<string, unknown>> => given({
+export const applyOptions = (model: string | undefined, flags: Flags, recipe: Unchecked): Unchecked => ({...recipe, ...given({
 	model,
 	plan: flags.plan,
-	calibration: source(flags.calibration, flags.calibrationField, flags, {maxTexts: number(flags.maxTexts), maxTokens: number(flags.maxTokens)}),
+	calibration: calibration(flags, recipe),
 	...resources(flags),
 	...outputOptions(flags),
-});
+})});
 
-/** `options`, if the schema accepts them. @throws ERR_BAD_ARGUMENT with a line for each flag that is wrong */
-export const checkedOptions = <Schema extends z.ZodType>(schema: Schema, options: unknown, flags: Flags, others: readonly string[] = []): z.input<Schema> => {
-	const lines = [...new Set([...complaintsAbout(schema, options).map(complaint => flagLine(complaint, flags)), ...others])];
-	if (lines.length > 0) {
-		throw new FlabError('ERR_BAD_ARGUMENT', lines.join('\n'), {hint: 'flab-pruner COMMAND --help describes every option.'});
-	}
+/** The options of `inspect`. */
+export const inspectOptions = (model: string | undefined, recipe: Unchecked): Unchecked => ({...recipe, ...given({model})});
 
-	return options as z.input<Schema>;
-};
+// Without --no-verify, nothing is said about it.
+const outputOptions = ({out, force, verify, maxShardSize}: Flags): Unchecked =>
+	given({out, force, verify: verify === false ? false : undefined, maxShardBytes: read(maxShardSize, parseSize)});
 
-const given = (options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-	Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+const resources = ({threads, maxMemory}: Flags): Unchecked => ({threads: number(threads), maxMemory: read(maxMemory, parseSize)});
+
+const given = (options: Unchecked): Unchecked => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
+const isEmpty = (options: Unchecked): boolean => Object.keys(options).length === 0;
 
 const read = <Value>(raw: string | undefined, parse: (raw: string) => Value): Value | undefined => raw === undefined ? undefined : parse(raw);
 
 const number = (raw: string | undefined): number | string | undefined => read(raw, parseNumber);
 
-// A limit without paths makes a source too, so that the missing paths are complained about.
-const source = (paths: readonly string[] | undefined, fields: readonly string[] | undefined, {extension, format}: Flags, limits: Readonly<Record<string, unknown>> = {}): unknown => {
+const calibration = (flags: Flags, recipe: Unchecked): unknown =>
+	source(recipe['calibration'], flags.calibration, flags.calibrationField, flags, {maxTexts: number(flags.maxTexts), maxTokens: number(flags.maxTokens)});
+
+// A limit without paths makes a source too, so that the missing paths are complained about; how files are read does not.
+const source = (base: unknown, paths: readonly string[] | undefined, fields: readonly string[] | undefined, {extension, format}: Flags, limits: Unchecked = {}): unknown => {
 	const own = given({paths, fields, ...limits});
-	return Object.keys(own).length === 0 ? undefined : given({...own, extensions: extension, format});
+	const begun = sourceObject(base, paths !== undefined);
+	const files = isObject(begun) && 'texts' in begun ? {} : given({extensions: extension, format});
+	return isEmpty(own) && (base === undefined || isEmpty(files)) ? base : over(begun, {...own, ...files});
 };
 
-const vocabulary = ({vocab, vocabMultiple}: Flags): unknown => {
+// A recipe may name paths without an object around them. Texts in it are replaced by paths of flags.
+const sourceObject = (base: unknown, hasPaths: boolean): unknown => {
+	if (hasPaths) {
+		return isObject(base) ? given({...base, texts: undefined}) : undefined;
+	}
+
+	return typeof base === 'string' || Array.isArray(base) ? {paths: [base].flat()} : base;
+};
+
+const vocabulary = (base: unknown, {vocab, vocabMultiple}: Flags): unknown => {
 	const selection = read(vocab, parseVocabulary);
-	return selection === false || (selection === undefined && vocabMultiple === undefined) ? selection : given({...selection, multipleOf: number(vocabMultiple)});
+	const multiple = given({multipleOf: number(vocabMultiple)});
+	if (selection === undefined) {
+		return over(base, multiple);
+	}
+
+	// What one selection needs, another does not take.
+	return selection && {...isObject(base) && given({multipleOf: base['multipleOf']}), ...selection, ...multiple};
 };
 
-const member = (name: string, value: unknown, others: Readonly<Record<string, unknown>>, positions: string | undefined): unknown => {
-	const own = given({[name]: value, ...others});
-	return value === false || Object.keys(own).length === 0 ? value : given({...own, positions});
+// Layers or FFN: `name` is the option that says how much goes. Positions by themselves make no part.
+const part = (base: unknown, name: string, amount: unknown, others: Unchecked, {positions}: Flags): unknown => {
+	const own = given({[name]: amount, ...others});
+	if (amount === false || (isEmpty(own) && base === undefined)) {
+		return amount;
+	}
+
+	return over(amount === undefined || isObject(base) ? base : undefined, given({...own, positions}));
 };
 
-type FlagWords = {readonly flag: string; readonly expected?: string; readonly raw?: keyof Flags};
-
-const vocabularyWords: FlagWords = {flag: '--vocab', expected: 'used, min-count:N, top:N, coverage:SHARE (above 0, at most 1) or none', raw: 'vocab'};
-
-const sizeForms = 'a size of at least 1 byte, such as 5GB, 500MB or 2GiB';
-
-// How the command line calls what the API calls otherwise. The longest path that a complaint's path begins with counts.
-const flagWords: Readonly<Record<string, FlagWords>> = {
-	'': {flag: 'options', expected: 'something to prune (--corpus or --vocab, --drop-layers, --ffn-width)'},
-	model: {flag: 'MODEL'},
-	corpus: {flag: '--corpus'},
-	'corpus.fields': {flag: '--corpus-field'},
-	calibration: {flag: '--calibration'},
-	'calibration.fields': {flag: '--calibration-field'},
-	'calibration.maxTexts': {flag: '--max-texts'},
-	'calibration.maxTokens': {flag: '--max-tokens'},
-	evaluation: {flag: '--eval'},
-	'evaluation.fields': {flag: '--eval-field'},
-	'evaluation.maxTexts': {flag: '--eval-max-texts'},
-	'evaluation.maxTokens': {flag: '--eval-max-tokens'},
-	...Object.fromEntries(['corpus', 'calibration', 'evaluation'].flatMap(name => [[`${name}.format`, {flag: '--format'}], [`${name}.extensions`, {flag: '--extension'}]])),
-	vocabulary: vocabularyWords,
-	'vocabulary.multipleOf': {flag: '--vocab-multiple'},
-	layers: {flag: '--drop-layers'},
-	'layers.drop': {flag: '--drop-layers', expected: 'a number of layers ("4"), a list with a comma ("3," or "3,7") or none', raw: 'dropLayers'},
-	'layers.metric': {flag: '--layer-metric'},
-	'layers.search': {flag: '--layer-search'},
-	'layers.positions': {flag: '--positions'},
-	ffn: {flag: '--ffn-width'},
-	'ffn.width': {flag: '--ffn-width', expected: 'a whole number of neurons, a share above 0 and below 1, or none', raw: 'ffnWidth'},
-	'ffn.strategy': {flag: '--ffn-strategy'},
-	'ffn.multipleOf': {flag: '--ffn-multiple'},
-	'ffn.seed': {flag: '--seed'},
-	'ffn.positions': {flag: '--positions'},
-	compute: {flag: '--compute'},
-	threads: {flag: '--threads'},
-	maxMemory: {flag: '--max-memory', expected: sizeForms, raw: 'maxMemory'},
-	plan: {flag: '--plan'},
-	out: {flag: '--out'},
-	maxShardBytes: {flag: '--max-shard-size', expected: sizeForms, raw: 'maxShardSize'},
-};
-
-const flagLine = (complaint: Complaint, flags: Flags): string => {
-	const {flag, expected, raw} = wordsFor(complaint.path);
-	const said = raw && flags[raw] !== undefined ? JSON.stringify(flags[raw]) : complaint.got;
-	return `${flag}: expected ${expected ?? complaint.expected}, got ${said === 'undefined' ? 'nothing' : said}`;
-};
-
-const wordsFor = (path: string): FlagWords => {
-	const known = Object.keys(flagWords).filter(name => name === '' || path === name || path.startsWith(`${name}.`)).sort((a, b) => b.length - a.length);
-	return path === '' || known[0] === '' ? {...flagWords[''], flag: path === '' ? 'options' : path} : flagWords[known[0]!]!;
-};
+// What is no object (false, or a mistake to be complained about) stays.
+const over = (base: unknown, own: Unchecked): unknown => isEmpty(own) || (base !== undefined && !isObject(base)) ? base : {...base, ...own};

@@ -4,7 +4,7 @@ import {defaults} from '../plan/choices.js';
 import {generator} from '../report/generator.js';
 import type {Context} from './context.js';
 import {exitCodeHelp, exitCodes} from './exit-codes.js';
-import {addOutputFlags, addPruningFlags, addTellingFlags, addTextFlags, addResourceFlags, type Flags} from './flags.js';
+import {addOutputFlags, addPruningFlags, addRecipeFlag, addResourceFlags, addTellingFlags, addTextFlags, type Flags} from './flags.js';
 import {tellError} from './messages.js';
 
 /**
@@ -61,15 +61,15 @@ const helpColumns = 110;
 const folder = 'folder of a checkpoint: config.json, safetensors, tokenizer files';
 
 const addPrune = (root: Command, context: Context): void => {
-	const command = root.command('prune').description('Chooses what to remove, writes the smaller checkpoint and verifies it.').argument('<model>', folder);
-	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(addOutputFlags(command)))));
+	const command = root.command('prune').description('Chooses what to remove, writes the smaller checkpoint and verifies it.').argument('[model]', folder);
+	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(addOutputFlags(addRecipeFlag(command))))));
 	finish(command, 'flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4 --ffn-width 0.9', async (model, flags) =>
 		(await import('./commands.js')).prune(model, flags, context));
 };
 
 const addPlan = (root: Command, context: Context): void => {
-	const command = root.command('plan').description('Chooses what to remove and writes the plan as JSON; no weight is written.').argument('<model>', folder);
-	command.optionsGroup('Output:')
+	const command = root.command('plan').description('Chooses what to remove and writes the plan as JSON; no weight is written.').argument('[model]', folder);
+	addRecipeFlag(command).optionsGroup('Output:')
 		.option('-o, --out <file>', 'file to write the plan to (default: standard output)')
 		.option('--force', 'replace the file if it exists (default: refuse)');
 	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(command))));
@@ -78,8 +78,8 @@ const addPlan = (root: Command, context: Context): void => {
 };
 
 const addApply = (root: Command, context: Context): void => {
-	const command = root.command('apply').description('Carries out a plan: writes the smaller checkpoint and verifies it.').argument('<model>', `${folder}; the one that the plan was made for`);
-	addOutputFlags(command.optionsGroup('Output:').option('--plan <file>', 'the plan (required)'));
+	const command = root.command('apply').description('Carries out a plan: writes the smaller checkpoint and verifies it.').argument('[model]', `${folder}; the one that the plan was made for`);
+	addOutputFlags(addRecipeFlag(command).optionsGroup('Output:').option('--plan <file>', 'the plan (required)'));
 	command.optionsGroup('Texts:')
 		.option('--calibration <path...>', 'texts that the output is verified on (default: a fixed sample of token ids)')
 		.option('--calibration-field <name...>', 'fields of a record that hold its text (default: found by their names)')
@@ -91,8 +91,8 @@ const addApply = (root: Command, context: Context): void => {
 };
 
 const addInspect = (root: Command, context: Context): void => {
-	const command = root.command('inspect').description('Prints what a checkpoint is: family, parameters by component, bytes, what could be pruned.').argument('<model>', folder);
-	command.optionsGroup('Messages:').option('--json', 'print the result, or the error, as one JSON document and nothing else');
+	const command = root.command('inspect').description('Prints what a checkpoint is: family, parameters by component, bytes, what could be pruned.').argument('[model]', folder);
+	addRecipeFlag(command).optionsGroup('Messages:').option('--json', 'print the result, or the error, as one JSON document and nothing else');
 	finish(command, 'flab-pruner inspect ./model', async (model, flags) =>
 		(await import('./commands.js')).inspect(model, flags, context));
 };
@@ -117,15 +117,15 @@ const addHelp = (command: Command, example: string, usage: string): Command => c
 	.helpCommand(false)
 	.addHelpText('after', `\nExample:\n  ${example}\n\n${exitCodeHelp}`);
 
-const finish = (command: Command, example: string, act: (model: string, flags: Flags) => Promise<void>): void => {
-	addHelp(command, example, 'MODEL [options]').action(async (model: string, flags: Flags) => act(model, flags));
+const finish = (command: Command, example: string, act: (model: string | undefined, flags: Flags) => Promise<void>): void => {
+	addHelp(command, example, 'MODEL [options]').action(async (model: string | undefined, flags: Flags) => act(model, flags));
 };
 
 // "error: unknown option '--ou'\n(Did you mean --out?)"
 const usageError = (error: CommanderError): FlabError => {
 	const [message = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n');
 	const hints: Readonly<Record<string, string>> = {
-		'commander.missingArgument': error.message.includes("'shell'") ? 'Name the shell: bash, zsh or fish.' : 'Put MODEL first: an option that takes several values takes everything up to the next option.',
+		'commander.missingArgument': 'Name the shell: bash, zsh or fish.',
 	};
 	return new FlabError('ERR_BAD_ARGUMENT', message, {hint: [...suggestions.map(text => text.replaceAll(/^\(|\)$/g, '')), hints[error.code] ?? 'flab-pruner COMMAND --help describes every option.'].join(' ')});
 };

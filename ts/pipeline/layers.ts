@@ -10,7 +10,7 @@ import type {Control} from '../progress.js';
 import type {Session} from './session.js';
 
 /**
- * Chooses the layers that go (method.md section 2): those listed, or by scores, one at a time (`greedy`, `racing`) or all at
+ * Chooses the layers that go: those listed, or by scores, one at a time (`greedy`, `racing`) or all at
  * once (`one-shot`; with the metric `angular`, a block of neighbours). `texts` may be absent when the layers are listed.
  */
 export const chooseLayers = async (session: Session, options: LayerOptions, texts: PackedTexts | undefined, control: Control): Promise<LayerPlan> => {

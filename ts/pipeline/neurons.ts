@@ -20,7 +20,7 @@ type Candidate = {readonly strategy: NeuronStrategy; readonly neurons: readonly 
 export const needsTexts = ({strategy}: FfnOptions): boolean => ['activation', 'wanda', 'fluctuation', 'auto'].includes(strategy);
 
 /**
- * Chooses the neurons that stay in every layer of `layers` (method.md section 3). Rankings are taken on the model without the
+ * Chooses the neurons that stay in every layer of `layers`. Rankings are taken on the model without the
  * dropped layers; with `auto`, every strategy is a candidate and the smallest divergence from the whole model wins.
  */
 export const chooseNeurons = async (session: Session, options: FfnOptions, layers: Uint32Array, texts: PackedTexts | undefined, control: Control): Promise<FfnPlan> => {

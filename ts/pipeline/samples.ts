@@ -1,25 +1,21 @@
 import {createHash} from 'node:crypto';
 import {encodeTexts} from '../calibration/encode.js';
 import type {CalibrationTexts} from '../calibration/encode.js';
-import {heldTexts, repeatedTexts} from '../calibration/given.js';
+import {heldTexts} from '../calibration/given.js';
 import {readTexts} from '../calibration/texts.js';
-import type {ResolvedSampleSource, ResolvedTextSource} from '../plan/options.js';
+import type {ResolvedSampleSource} from '../plan/options.js';
 import type {Control} from '../progress.js';
 import {createEncoder} from '../tokenizer/encoder.js';
 import type {Encoder} from '../tokenizer/encoder.js';
 import type {TokenizerFiles} from '../tokenizer/files.js';
 
-type Sources = {readonly corpus?: ResolvedTextSource; readonly calibration?: ResolvedSampleSource; readonly evaluation?: ResolvedSampleSource};
+type Sources = {readonly calibration?: ResolvedSampleSource; readonly evaluation?: ResolvedSampleSource};
 
-/**
- * Options whose texts can be read as often as a run needs them. Of a calibration or evaluation source that the caller gives, the texts
- * that it takes are held in memory; a corpus is asked for again, and checked to be the same.
- */
+/** Options whose samples can be read as often as a run needs them: of texts that the caller gives, those that are taken are held in memory. */
 export const withReadableTexts = <Options extends Sources>(options: Options, control: Control): Options => {
-	const {corpus, calibration, evaluation} = options;
+	const {calibration, evaluation} = options;
 	return {
 		...options,
-		...corpus?.texts && {corpus: {...corpus, texts: repeatedTexts(corpus.texts, control)}},
 		...calibration?.texts && {calibration: {...calibration, texts: heldTexts(calibration.texts, calibration.maxTexts, control)}},
 		...evaluation?.texts && {evaluation: {...evaluation, texts: heldTexts(evaluation.texts, evaluation.maxTexts, control)}},
 	};

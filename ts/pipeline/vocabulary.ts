@@ -1,4 +1,5 @@
 import {createHash} from 'node:crypto';
+import {hashed, sameTexts} from '../calibration/hashed.js';
 import {readFiles, sourceFiles, sumOf} from '../calibration/texts.js';
 import type {SourceFile, Text} from '../calibration/texts.js';
 import type {ResolvedTextSource, VocabularyOptions} from '../plan/options.js';
@@ -35,8 +36,8 @@ export type ChosenVocabulary = {
 };
 
 /**
- * Chooses the tokens that stay from the corpus (method.md section 1) and proves that the pruned tokenizer encodes the
- * corpus as the original does. `sources` are read twice.
+ * Chooses the tokens that stay from the corpus and proves that the pruned tokenizer encodes the corpus as the original does.
+ * `sources` are read twice.
  *
  * @throws ERR_PROOF if it does not
  */
@@ -76,6 +77,7 @@ const choose = async ({source, files, options, corpus, totalBytes, before, piece
 	const {spec} = source.layout;
 	const hash = createHash('sha256');
 	const counted = await countTokens({encoder: before, texts: hashed(allTexts(corpus, control), hash), size: spec.vocabulary, totalBytes, pieces}, control);
+	const sha256 = hash.digest('hex');
 	const {checkpoint} = source;
 	const selection = await selectVocabulary({
 		files,
@@ -88,7 +90,9 @@ const choose = async ({source, files, options, corpus, totalBytes, before, piece
 	const {keep} = selection;
 	const tokenizer = rewriteTokenizer(files, keep);
 	const after = createEncoder(tokenizer.files.get('tokenizer.json')!);
-	const proof = await proveTokenizer({before, after, keep, texts: allTexts(corpus, control), exact: options.select === 'used', totalBytes, pieces}, control);
+	const again = allTexts(corpus, control);
+	const isGiven = corpus.some(({texts: {texts}}) => texts !== undefined);
+	const proof = await proveTokenizer({before, after, keep, texts: isGiven ? sameTexts(again, sha256) : again, exact: options.select === 'used', totalBytes, pieces}, control);
 	return {
 		keep,
 		encoder: after,
@@ -97,7 +101,7 @@ const choose = async ({source, files, options, corpus, totalBytes, before, piece
 			texts: counted.texts,
 			bytes: counted.bytes,
 			tokens: counted.tokens,
-			sha256: hash.digest('hex'),
+			sha256,
 		},
 		plan: {
 			before: spec.vocabulary,
@@ -137,13 +141,5 @@ async function * allTexts(corpus: Choice['corpus'], control: Control): AsyncGene
 		}
 
 		before += sumOf(files);
-	}
-}
-
-async function * hashed(texts: AsyncIterable<Text>, hash: {update(text: string): unknown}): AsyncGenerator<Text> {
-	for await (const text of texts) {
-		hash.update(text.text);
-		hash.update('\0');
-		yield text;
 	}
 }

@@ -43,8 +43,8 @@ export type VocabularySelection = {
 };
 
 /**
- * Chooses the tokens that stay (method.md section 1): the corpus's by frequency, what every text and the chat need, the tokens on
- * the way to all of those, and then the next most frequent ones up to a multiple.
+ * Chooses the tokens that stay: the corpus's by frequency, what every text and the chat need, the tokens on the way to all of
+ * those, and then the next most frequent ones up to a multiple.
  *
  * @throws `ERR_BAD_ARGUMENT` for a selection out of range.
  */

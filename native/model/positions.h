@@ -25,6 +25,9 @@ std::vector<int32_t> ColumnsOf(std::span<const uint32_t> tokens, int64_t vocabul
 // have a target where the next token is among the view's.
 std::vector<Position> PositionsOf(const Texts& texts, PositionKind kind, bool losses, std::span<const int32_t> columns);
 
+// Their rows.
+std::vector<int64_t> RowsOf(std::span<const Position> positions);
+
 // Sums over positions, for a reference and `candidates` candidates.
 struct HeadSums {
   explicit HeadSums(int64_t candidates) : divergence(candidates), loss(candidates) {}
@@ -35,10 +38,5 @@ struct HeadSums {
   double reference_loss = 0;
   int64_t positions = 0, loss_tokens = 0;
 };
-
-// Adds a chunk's positions to the sums. hidden [positions, 1 + candidates, D], each group the reference and
-// then the candidates, after the final norm. Sums are taken in the order of positions.
-void AddHead(const Job& job, const Model& model, std::span<const uint32_t> tokens, std::span<const Position> positions,
-             const float* hidden, HeadSums& sums);
 
 }  // namespace flab

@@ -1,4 +1,4 @@
-#include "prune/positions.h"
+#include "model/positions.h"
 
 #include "base/testing.h"
 

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "device/context.h"
+#include "model/engine.h"
+
+namespace flab {
+
+// A model on a device. All weights are kept there if they fit beside the states, else they are streamed.
+class DeviceEngine : public Engine {
+ public:
+  DeviceEngine(std::shared_ptr<Device> device, const Model& model) : context_(std::move(device), model) {}
+
+  int64_t LeastBytes(const Texts& texts, int64_t token_bytes) const override;
+  Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) override;
+  std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) override;
+  std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) override;
+  bool Shrink() override;
+
+  bool keeps_weights() const { return context_.weights.keeps_all(); }
+
+ private:
+  // Bytes of the device for states and what works on them.
+  int64_t Left();
+
+  DeviceContext context_;
+  int64_t share_ = 1;  // of the memory that is left, one of so many parts is planned with
+};
+
+}  // namespace flab

@@ -1,0 +1,171 @@
+#include "device/weights.h"
+
+#include <algorithm>
+
+namespace flab {
+namespace {
+
+constexpr int64_t kAlignment = 256;  // bytes, of each matrix: what the fastest products ask for
+
+int64_t Aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+int64_t ItemBytesOf(const Model& model) { return model.format.compute() == Compute::kBF16 ? 2 : 4; }
+
+int64_t QkvWidth(const ModelSpec& spec) { return spec.query_width() + 2 * spec.kv_width(); }
+
+// Hands out memory piece by piece; with no memory, only their sum counts.
+class Layout {
+ public:
+  explicit Layout(void* memory) : memory_(static_cast<char*>(memory)) {}
+  void* Take(int64_t bytes) {
+    void* taken = memory_ ? memory_ + bytes_ : nullptr;
+    bytes_ += Aligned(bytes);
+    return taken;
+  }
+  float* Vector(const Tensor& present, int64_t size) { return present ? static_cast<float*>(Take(size * 4)) : nullptr; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  char* memory_;
+  int64_t bytes_ = 0;
+};
+
+const Tensor& Any(const Tensor& a, const Tensor& b, const Tensor& c = {}) { return a ? a : b ? b : c; }
+
+DeviceLayer Place(const Model& model, const LayerWeights& w, Layout& layout) {
+  const ModelSpec& s = model.spec;
+  const int64_t item = ItemBytesOf(model), d = s.width, f = s.ffn_width;
+  return {.qkv = layout.Take(QkvWidth(s) * d * item),
+          .output = layout.Take(d * s.query_width() * item),
+          .gate_up = layout.Take(2 * f * d * item),
+          .down = layout.Take(d * f * item),
+          .input_norm = layout.Vector(w.input_norm, d),
+          .qkv_bias = layout.Vector(Any(w.query_bias, w.key_bias, w.value_bias), QkvWidth(s)),
+          .output_bias = layout.Vector(w.output_bias, d),
+          .query_norm = layout.Vector(w.query_norm, s.head_width),
+          .key_norm = layout.Vector(w.key_norm, s.head_width),
+          .ffn_norm = layout.Vector(w.ffn_norm, d),
+          .gate_up_bias = layout.Vector(Any(w.gate_bias, w.up_bias), 2 * f),
+          .down_bias = layout.Vector(w.down_bias, d)};
+}
+
+}  // namespace
+
+DeviceWeights::DeviceWeights(std::shared_ptr<Device> device, const Model& model, Uploader& uploader)
+    : device_(std::move(device)), model_(model), uploader_(uploader) {
+  Keep(true);
+}
+
+int64_t DeviceWeights::layer_bytes() const {
+  int64_t most = 0;
+  for (const LayerWeights& layer : model_.layers) {
+    Layout layout(nullptr);
+    Place(model_, layer, layout);
+    most = std::max(most, layout.bytes());
+  }
+  return most;
+}
+
+int64_t DeviceWeights::part_bytes() const { return kHeadPart * model_.spec.width * ItemBytesOf(model_); }
+
+int64_t DeviceWeights::whole_bytes() const {
+  const int64_t parts = (model_.spec.vocabulary + kHeadPart - 1) / kHeadPart;
+  return model_.spec.layers * layer_bytes() + parts * part_bytes();
+}
+
+int64_t DeviceWeights::least_bytes() const { return 2 * (layer_bytes() + part_bytes()); }
+
+int64_t DeviceWeights::pending_bytes() const {
+  const int64_t taken = layers_->taken_bytes() + (head_ ? head_->taken_bytes() : 0);
+  return std::max<int64_t>(0, (keeps_all_ ? whole_bytes() : least_bytes()) - taken);
+}
+
+void DeviceWeights::Keep(bool all) {
+  keeps_all_ = all;
+  head_.reset();
+  tokens_.clear();
+  layers_.reset();
+  const int64_t layers = model_.spec.layers;
+  layers_.emplace(device_, layers, all ? layers : std::min<int64_t>(2, layers), layer_bytes(), kLayerEvents, "uploading a layer",
+                  [this](int64_t index, void* to) { FillLayer(index, to); });
+}
+
+DeviceLayer DeviceWeights::Layer(const Job& job, int64_t index) {
+  job_ = &job;
+  Layout layout(layers_->Get(index));
+  return Place(model_, model_.layers[index], layout);
+}
+
+void DeviceWeights::PrefetchLayer(const Job& job, int64_t index) {
+  job_ = &job;
+  layers_->Prefetch(index);
+}
+
+void DeviceWeights::FillLayer(int64_t index, void* memory) {
+  const LayerWeights& w = model_.layers[index];
+  const ModelSpec& s = model_.spec;
+  const Compute compute = model_.format.compute();
+  Layout layout(memory);
+  const DeviceLayer to = Place(model_, w, layout);
+  const int64_t item = ItemBytesOf(model_);
+  const auto matrix = [&](const Tensor& from, void* first, int64_t row) {
+    uploader_.Rows(*job_, from, 0, from.rows, compute, static_cast<char*>(first) + row * from.columns * item);
+  };
+  matrix(w.query, to.qkv, 0);
+  matrix(w.key, to.qkv, s.query_width());
+  matrix(w.value, to.qkv, s.query_width() + s.kv_width());
+  matrix(w.output, to.output, 0);
+  matrix(w.gate, to.gate_up, 0);
+  matrix(w.up, to.gate_up, s.ffn_width);
+  matrix(w.down, to.down, 0);
+  // Parts of stacked biases that a family does not have are zero.
+  const auto vector = [&](float* first, int64_t offset, const Tensor& from, int64_t size) {
+    if (!first) return;
+    const std::vector<float> zeros(from ? 0 : size);
+    const Tensor absent{reinterpret_cast<const std::byte*>(zeros.data()), Dtype::kF32, size, 1, nullptr, "zeros"};
+    uploader_.Rows(*job_, from ? from : absent, 0, size, Compute::kF32, first + offset);
+  };
+  vector(to.input_norm, 0, w.input_norm, s.width);
+  vector(to.qkv_bias, 0, w.query_bias, s.query_width());
+  vector(to.qkv_bias, s.query_width(), w.key_bias, s.kv_width());
+  vector(to.qkv_bias, s.query_width() + s.kv_width(), w.value_bias, s.kv_width());
+  vector(to.output_bias, 0, w.output_bias, s.width);
+  vector(to.query_norm, 0, w.query_norm, s.head_width);
+  vector(to.key_norm, 0, w.key_norm, s.head_width);
+  vector(to.ffn_norm, 0, w.ffn_norm, s.width);
+  vector(to.gate_up_bias, 0, w.gate_bias, s.ffn_width);
+  vector(to.gate_up_bias, s.ffn_width, w.up_bias, s.ffn_width);
+  vector(to.down_bias, 0, w.down_bias, s.width);
+}
+
+void DeviceWeights::SetHead(std::span<const uint32_t> tokens) {
+  if (head_ && std::equal(tokens.begin(), tokens.end(), tokens_.begin(), tokens_.end())) return;
+  head_.reset();
+  tokens_.assign(tokens.begin(), tokens.end());
+  const int64_t parts = (static_cast<int64_t>(tokens.size()) + kHeadPart - 1) / kHeadPart;
+  head_.emplace(device_, parts, keeps_all_ ? parts : std::min<int64_t>(2, parts), part_bytes(), kHeadEvents, "uploading the LM head", [this](int64_t part, void* to) {
+    const auto rows = std::span(tokens_).subspan(part * kHeadPart);
+    uploader_.ChosenRows(*job_, model_.head, rows.first(std::min<size_t>(kHeadPart, rows.size())), model_.format.compute(), to);
+  });
+}
+
+void DeviceWeights::ForEachHeadPart(const Job& job, std::span<const uint32_t> tokens, const std::function<void(const HeadRows&)>& use) {
+  job_ = &job;
+  SetHead(tokens);
+  const int64_t size = static_cast<int64_t>(tokens.size());
+  for (int64_t first = 0; first < size; first += kHeadPart) {
+    job.CheckCancelled();
+    use({head_->Get(first / kHeadPart), first, std::min(kHeadPart, size - first)});
+    head_->Prefetch(first / kHeadPart + 1);
+  }
+}
+
+const float* DeviceWeights::final_norm() {
+  if (!final_norm_) {
+    final_norm_ = DeviceMemory(device_, model_.spec.width * 4, "uploading the final norm");
+    uploader_.Send(final_norm_.data(), model_.final_norm);
+  }
+  return final_norm_.data<float>();
+}
+
+}  // namespace flab

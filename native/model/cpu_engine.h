@@ -1,0 +1,21 @@
+#pragma once
+
+#include "model/engine.h"
+
+namespace flab {
+
+// The CPU: states in memory, layers by Decoder, the LM head in blocks.
+class CpuEngine : public Engine {
+ public:
+  explicit CpuEngine(const Model& model) : model_(model) {}
+
+  int64_t LeastBytes(const Texts& texts, int64_t token_bytes) const override;
+  Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) override;
+  std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) override;
+  std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) override;
+
+ private:
+  const Model& model_;
+};
+
+}  // namespace flab
