@@ -149,7 +149,7 @@ void Check(const Case& c, int32_t dtype) {
           const Expected expected = Attend(c, qkv, state, tile.first_row, query, head);
           double* row = &got[(state * c.state_rows() + tile.first_row + query) * c.out_width() + head * c.width];
           for (int32_t e = 0; e < c.width; ++e) {
-            EXPECT(testing::Near(row[e], expected.out[e], expected.tolerance[e]), "dtype ", dtype, " width ", c.width, " state ", state, " text at ", tile.first_row,
+            EXPECT(testing::Near(row[e], expected.out[e], expected.tolerance[e]), "dtype ", dtype, " width ", c.width, " state ", state, " row ", tile.first_row,
                    " query ", query, " head ", head, " column ", e, ": ", row[e], " for ", expected.out[e], " +- ", expected.tolerance[e]);
             row[e] = kUntouched;
           }
