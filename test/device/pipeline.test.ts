@@ -52,7 +52,7 @@ test.serial('with less memory than the weights take they are streamed, and all i
 		return;
 	}
 
-	const {model, calibration} = await picoPlace(t, {layers: 6, width: 128, headWidth: 32, queryHeads: 4, kvHeads: 2, ffnWidth: 512});
+	const {model, calibration} = await picoPlace(t, {layers: 5, width: 64, headWidth: 16, queryHeads: 4, kvHeads: 2, ffnWidth: 128});
 	const options: PlanOptions = {model, calibration, layers: {drop: 2}, device: 'cuda'};
 	const whole = await plan(options);
 	const least = /expected at least (\d+) bytes of device memory/.exec((await t.throwsAsync(plan({...options, maxDeviceMemory: 2 ** 20}), {code: 'ERR_DEVICE_MEMORY'}))!.message);
