@@ -9,6 +9,7 @@
 #include <limits>
 
 #ifdef FLAB_EMULATE
+#include "base/dtype.h"
 #include "cuda/emulator/emulator.h"
 #else
 #include <cuda_runtime.h>
@@ -18,8 +19,11 @@ namespace flab::cuda {
 
 constexpr int kWarp = 32;
 
-// A bf16 number's bits.
+// A bf16 number's bits, and a half's of IEEE 754.
 struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
   uint16_t bits;
 };
 
@@ -32,6 +36,18 @@ __device__ __forceinline__ float ToFloat(Bf16 value) {
   return result;
 #else
   return __uint_as_float(wide);
+#endif
+}
+
+__device__ __forceinline__ float ToFloat(F16 value) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
+  return result;
+#elif defined(FLAB_EMULATE)
+  return FromF16(value.bits);
+#else
+  return 0;
 #endif
 }
 
@@ -164,20 +180,11 @@ __device__ __forceinline__ void Store16(T* to, uint4 value) {
   *reinterpret_cast<uint4*>(to) = value;
 }
 
-// Two floats at an address that is aligned to 8 bytes.
-__device__ __forceinline__ float2 LoadPair(const float* from) {
-#ifdef FLAB_EMULATE
-  if (reinterpret_cast<uintptr_t>(from) % 8) emulator::Refuse("reads 8 bytes at an address that is not aligned to them", from);
-#endif
-  return *reinterpret_cast<const float2*>(from);
-}
-
-__device__ __forceinline__ void StorePair(float* to, float2 value) {
-#ifdef FLAB_EMULATE
-  if (reinterpret_cast<uintptr_t>(to) % 8) emulator::Refuse("writes 8 bytes at an address that is not aligned to them", to);
-#endif
-  *reinterpret_cast<float2*>(to) = value;
-}
+// Items that are loaded and stored as one, at an address that is aligned to all of them.
+template <typename T, int kCount>
+struct alignas(sizeof(T) * kCount) Pack {
+  T items[kCount];
+};
 
 __host__ __device__ constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -137,8 +137,9 @@ __device__ __forceinline__ void Put(const FlabMatmul& call, int64_t row, int64_t
   float* to = call.out + row * call.out_stride + column;
   const bool both = column + 1 < call.columns;
   if (pairs && both) {
-    const float2 before = call.accumulate ? LoadPair(to) : float2{0, 0};
-    StorePair(to, {before.x + left, before.y + right});
+    auto* pair = reinterpret_cast<float2*>(to);
+    const float2 before = call.accumulate ? *pair : float2{0, 0};
+    *pair = {before.x + left, before.y + right};
     return;
   }
   to[0] = (call.accumulate ? to[0] : 0) + left;

@@ -129,6 +129,7 @@ TEST("backend: matmul takes any strides and alignment, and leaves what is betwee
       Check({.rows = 66, .columns = 67, .depth = 48, .dtype = dtype, .a_gap = 8, .weights_gap = 16, .out_gap = 5, .before = before, .accumulate = before % 2 == 0});
     }
     for (const int64_t gap : {1, 2, 3, 4, 7}) Check({.rows = 66, .columns = 67, .depth = 48, .dtype = dtype, .a_gap = gap, .weights_gap = 8 - gap, .out_gap = gap});
+    for (const int64_t gap : {0, 1}) Check({.rows = 9, .columns = 17, .depth = 48, .dtype = dtype, .a_gap = gap, .weights_gap = 1 - gap});
     Check({.rows = 9, .columns = 130, .depth = 37, .dtype = dtype, .a_gap = 3, .weights_gap = 3, .out_gap = 2});
     Check({.rows = 130, .columns = 1, .depth = 1, .dtype = dtype});
   }

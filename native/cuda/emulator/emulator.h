@@ -1,13 +1,16 @@
 // Runs the sources of the CUDA kernels on a CPU, to find what is wrong with their logic where there is no GPU: slow, and strict.
 //
-// Each thread of a block is a fiber. A fiber runs until it meets a barrier or exchanges values with its warp; which one runs next
-// is drawn at random, so that what one thread reads of another without a barrier between them is sometimes not there yet. Shared
-// memory begins as NaN, copies that a kernel starts asynchronously are made only when it waits for them, and device memory ends
-// where it ends: the next byte cannot be read. A barrier that not all threads reach, a warp whose lanes do different things, an
-// address that is not aligned or that shared memory does not have, end the process with a sentence.
+// Each thread of a block is a fiber. A fiber runs until it meets a barrier or exchanges values with its warp; which one runs next,
+// and for how long its warp runs before others do, is drawn, so that what one thread reads of another without a barrier between them is
+// sometimes not there yet, or there no more. A copy that a kernel starts asynchronously is made at once or when it is waited for, as
+// is drawn; blocks run from the first or from the last. Shared memory begins as NaN, and memory ends where it ends: the next byte cannot be
+// read. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
+// nobody's or more shared memory than every device has, end the process with a sentence.
 //
 // The part of the runtime's interface that the backend uses is here under its own names. Streams are queues: what is put into one
-// is done only when somebody waits for it, so that a missing wait shows.
+// is done at once or only when somebody waits for it, as is drawn, so that a missing wait shows.
+//
+// FLAB_EMULATED_SEED=N chooses what is drawn; with the same calls and the same N all is done in the same order.
 #pragma once
 
 #include <cmath>
@@ -43,6 +46,15 @@ struct alignas(16) float4 {
   float x, y, z, w;
 };
 
+template <typename T>
+constexpr T min(T a, T b) {
+  return b < a ? b : a;
+}
+template <typename T>
+constexpr T max(T a, T b) {
+  return a < b ? b : a;
+}
+
 namespace flab::emulator {
 
 struct Place {
@@ -58,11 +70,11 @@ void* Shared(size_t bytes);
 // All threads of the block that have not ended.
 void Barrier();
 
-// Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give what they gave
-// last. `kind` must be the same for all. Valid until the lane's next exchange.
+// Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give NaN. `kind` and the
+// size must be the same for all. Valid until the lane's next exchange.
 const void* Exchange(const char* kind, const void* bytes, size_t size);
 
-// Copies the first `bytes` of 16, and zeros after them, when the thread waits for its group.
+// Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
 void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();
 void WaitForGroups(int left);
@@ -70,14 +82,17 @@ void WaitForGroups(int left);
 // Ends the process: what the running thread did is wrong.
 [[noreturn]] void Refuse(const char* what, const void* address = nullptr);
 
-// What is put into a stream is done when somebody waits for it. Put is virtual so that a library beside the backend reaches it
-// through the object alone; false after a fault.
+// What is put into a stream is done in order, when somebody waits for it or before. Put is virtual so that a library beside the
+// backend reaches it through the object alone; false after a fault.
 struct Stream {
   virtual ~Stream() = default;
   virtual bool Put(std::function<void()> task);
   std::deque<std::function<void()>> queue;
   uint64_t put = 0, done = 0;
 };
+
+// Refuses an argument of a kernel with an address of the host in it.
+void CheckArgument(const char* kernel, const void* argument, size_t bytes);
 
 // A launch, put into the stream. `name` is for messages.
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
