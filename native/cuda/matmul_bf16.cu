@@ -194,7 +194,6 @@ __global__ void __launch_bounds__(T::kThreads, T::kBlocks) MultiplyBf16Kernel(co
     stage = stage + 1 < T::kStages ? stage + 1 : 0;
     next = next + 1 < T::kStages ? next + 1 : 0;
   }
-  WaitForCopies<0>();
   PutAll<T>(call, first_row + a_row, first_column + weights_row, sums, pairs);
 }
 

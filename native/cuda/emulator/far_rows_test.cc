@@ -9,8 +9,8 @@
 namespace flab::conformance {
 namespace {
 
-// Row 32 begins 2^32 numbers after row 0: threads reach it by their rows' number, and by steps of 32 rows.
-constexpr int64_t kRows = 40, kWidth = 40, kStride = (int64_t{1} << 27) + 16;
+// Row 16 begins 2^32 numbers after row 0. A thread reaches its first row by the row's number, and the next by steps of 32 rows.
+constexpr int64_t kRows = 40, kWidth = 40, kStride = (int64_t{1} << 28) + 16;
 
 // Addresses without memory.
 class Addresses {
