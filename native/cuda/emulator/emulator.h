@@ -13,6 +13,7 @@
 // FLAB_EMULATED_SEED=N chooses what is drawn; with the same calls and the same N all is done in the same order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,9 @@
 #define blockDim (::flab::emulator::ThisThread().threads)
 #define gridDim (::flab::emulator::ThisThread().blocks)
 
+using std::max;
+using std::min;
+
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
@@ -45,15 +49,6 @@ struct alignas(8) float2 {
 struct alignas(16) float4 {
   float x, y, z, w;
 };
-
-template <typename T>
-constexpr T min(T a, T b) {
-  return b < a ? b : a;
-}
-template <typename T>
-constexpr T max(T a, T b) {
-  return a < b ? b : a;
-}
 
 namespace flab::emulator {
 
@@ -73,6 +68,9 @@ void Barrier();
 // Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give NaN. `kind` and the
 // size must be the same for all. Valid until the lane's next exchange.
 const void* Exchange(const char* kind, const void* bytes, size_t size);
+
+// cuda/tensor_core.cuh says what it does.
+void MultiplyTile(float* c, const uint32_t* a, const uint32_t* b);
 
 // Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
 void CopyLater(void* shared, const void* global, int bytes);
@@ -96,6 +94,9 @@ void CheckArgument(const char* kernel, const void* argument, size_t bytes);
 
 // A launch, put into the stream. `name` is for messages.
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
+
+// Work of the host on the device's memory, put into the stream: what a library's kernels would do.
+void Host(Stream* stream, std::function<void()> task);
 
 }  // namespace flab::emulator
 
@@ -142,6 +143,8 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 cudaError_t cudaMalloc(void** memory, size_t bytes);
 cudaError_t cudaFree(void* memory);
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream);
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** memory, size_t bytes);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);

@@ -9,6 +9,9 @@
 namespace flab::emulator {
 namespace {
 
+// More is not filled, so that memory of any size takes only what is written to; but for its edges, which are looked at in the end.
+constexpr size_t kMostFilled = size_t{1} << 30;
+
 size_t PageBytes() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return bytes;
@@ -26,7 +29,12 @@ Guarded MapGuarded(size_t bytes) {
     Unmap(memory);
     return {nullptr, nullptr};
   }
-  Poison(begin, memory.end);
+  if (inside <= kMostFilled) {
+    Poison(begin, memory.end);
+  } else {
+    Poison(begin, begin + page);
+    Poison(memory.end - page, memory.end);
+  }
   return memory;
 }
 

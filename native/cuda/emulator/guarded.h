@@ -4,7 +4,8 @@
 
 namespace flab::emulator {
 
-// Memory between two pages that nobody may touch: at least as many bytes as were asked for, all of them 0xff, which is NaN. `begin` is
+// Memory between two pages that nobody may touch: at least as many bytes as were asked for, all of them 0xff, which is NaN, if
+// they are not more than a gigabyte. `begin` is
 // null where the system has no more.
 struct Guarded {
   std::byte *begin, *end;

@@ -94,7 +94,7 @@ TEST("emulated products: what is not cuBLASLt of version 12 or 13 is refused wit
     EXPECT(opened.products() == "slow: " + reason, opened.products());
     EXPECT(ones.AreRight(opened.device(), ones.Call(5, 6, 7)), reason);
   };
-  const std::string backend = std::getenv("FLAB_BACKEND"), path = FLAB_FAKE_PRODUCTS;
+  const std::string backend = std::getenv("FLAB_CUDA_LIBRARY"), path = FLAB_FAKE_PRODUCTS;
   expect("/no/such.so", "/no/such.so: No such file or directory");
   expect("/etc/passwd", "/etc/passwd: invalid ELF header");
   expect(backend.c_str(), backend + ": is not cuBLASLt, it has no cublasLtGetVersion");
