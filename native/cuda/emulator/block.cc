@@ -159,7 +159,7 @@ const void* Exchange(const char* kind, const void* bytes, size_t size) { return 
 const void* Exchange(const char* kind, const void* bytes, size_t size, void (*change)(void* given)) {
   if (size > kExchanged) Refuse("exchanges more than the emulator's lanes hold");
   Warp& warp = RunningWarp();
-  if (warp.arrived && (std::strcmp(warp.kind, kind) != 0 || warp.size != size)) Refuse("is in a warp whose lanes do different things at the same time");
+  if (warp.arrived && (warp.size != size || (warp.kind != kind && std::strcmp(warp.kind, kind) != 0))) Refuse("is in a warp whose lanes do different things at the same time");
   std::byte* given = warp.given[warp.exchanges % 2];
   if (!warp.arrived) std::memset(given, 0xff, kWarp * size);
   if (size > 0) std::memcpy(given + block.running->place.thread.x % kWarp * size, bytes, size);
