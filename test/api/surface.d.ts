@@ -1,4 +1,4 @@
-// Made by `npm run generate`: everything that the package exports. Review every change.
+// Everything that the package exports. Made from its sources.
 
 /** What `apply` takes. */
 export type ApplyOptions = {
@@ -982,7 +982,3 @@ export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, 
  * @throws ERR_BAD_ARGUMENT if `count` is not from 0 to the number of columns, `out` does not fit or a score is NaN, ERR_ABORTED
  */
 export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32Array | Float64Array>, count: number, options?: TopKOptions) => Promise<Uint32Array>;
-
-// ---- Not exported by name, but part of the above ----
-
-
