@@ -1,4 +1,4 @@
-// Made by `npm run generate`: everything that the package exports. Review every change.
+// Everything that the package exports. Made from its sources.
 
 /** What `apply` takes. */
 export type ApplyOptions = {
@@ -55,10 +55,18 @@ export type Control = {
     readonly onProgress?: OnProgress;
 };
 
+/** What the model ran on. */
+export type DeviceReport = {
+    /** 'cpu', or 'cuda:N'. */
+    readonly name: string;
+    /** Why it was this one, as a sentence. */
+    readonly reason: string;
+};
+
 /** Something that is wrong, or could be better, and what to do about it. */
 export type DiagnosedProblem = {
     /** Part of the diagnosis that it is about. */
-    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'temporary';
+    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'cuda' | 'temporary';
     /** An `error` keeps flab-pruner from working; a `warning` makes it slower, or something is not as it was asked for. */
     readonly severity: 'error' | 'warning';
     readonly message: string;
@@ -118,9 +126,21 @@ export type Diagnosis = {
         readonly availableBytes: number;
         readonly defaultLimitBytes: number;
     };
+    /** The GPUs: `usable`, or the reason why there are none that can be used. */
     readonly cuda: {
-        readonly state: 'not built in';
+        readonly state: 'usable' | 'not usable';
         readonly reason: string;
+        readonly devices: ReadonlyArray<{
+            /** As `device` names it, such as 'cuda:0'. */
+            readonly device: string;
+            readonly name: string;
+            readonly computeCapability: string;
+            readonly memoryBytes: number;
+            readonly availableBytes: number;
+            /** What computes matrix products on it, or why it can't be opened. */
+            readonly products: string;
+            readonly usable: boolean;
+        }>;
     };
     /** Folder of temporary files, which a search for layers keeps states in. */
     readonly temporary: {
@@ -1005,13 +1025,3 @@ export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, 
  * @throws ERR_BAD_ARGUMENT if `count` is not from 0 to the number of columns, `out` does not fit or a score is NaN, ERR_ABORTED
  */
 export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32Array | Float64Array>, count: number, options?: TopKOptions) => Promise<Uint32Array>;
-
-// ---- Not exported by name, but part of the above ----
-
-/** What the model ran on. */
-export type DeviceReport = {
-    /** 'cpu', or 'cuda:N'. */
-    readonly name: string;
-    /** Why it was this one, as a sentence. */
-    readonly reason: string;
-};

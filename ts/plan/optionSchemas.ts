@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats, vocabularySelections} from './choices.js';
 import type {TextFormat} from './choices.js';
 import {finite, flag, named, oneOf, text, texts, whole} from './fields.js';
