@@ -1,9 +1,12 @@
 // KL divergences of rows of logits: sums of pieces, one warp a piece (divergence_piece.cuh), and what becomes of them.
 //
-// Nothing but logits is read, and each only once. A tile's logits come from the L2 cache, where the product left them: a warp keeps
-// the piece of the reference and its weights in registers and takes up to kCandidates candidates one after the other. Of two whole
+// Nothing but logits is read. A tile's come from the L2 cache, where the product left them: a warp keeps the piece of the reference and
+// its weights in registers (a fifth of the work of one candidate) and takes up to kMostCandidates candidates one after the other, fewer
+// where there would be less than kEnoughWarps to do it, as many as 128 processors hold. Of two whole
 // matrices a warp takes one piece of a row, 4 kB of bf16: at 96 registers 20 warps share a multiprocessor, of which one in four has
 // to be waiting for its piece to keep 20 kB under way. No warp waits for another.
+
+#include <algorithm>
 
 #include "cuda/divergence_piece.cuh"
 #include "cuda/operations.h"
@@ -13,7 +16,7 @@ namespace {
 
 constexpr int kPiecesPerBlock = 4;  // a warp each
 constexpr int kThreads = kPiecesPerBlock * kWarp;
-constexpr int64_t kCandidates = 8;
+constexpr int64_t kMostCandidates = 8, kEnoughWarps = 2048;
 
 __global__ void __launch_bounds__(kThreads, 4)
     TileKernel(const float* __restrict__ logits,  // [positions * group, stride]
@@ -168,9 +171,11 @@ int RunRowsOf(FlabDevice* device, const FlabRowDivergence& call) {
 
 int DivergenceTile(FlabDevice* device, const FlabDivergenceTile* call) {
   if (call->group < 2) return FLAB_OK;
-  // Candidates in parts of about the same size.
-  const int64_t parts = CeilDivide(call->group - 1, kCandidates), candidates = CeilDivide(call->group - 1, parts);
-  const dim3 blocks{static_cast<unsigned>(call->positions), BlocksOf(call->columns), static_cast<unsigned>(parts)};
+  // Few candidates a warp where there would else be too few warps.
+  const int64_t all = call->group - 1, warps = call->positions * CeilDivide(call->columns, FLAB_PIECE);
+  if (warps == 0) return FLAB_OK;
+  const int64_t candidates = std::clamp<int64_t>(all * warps / kEnoughWarps, 1, kMostCandidates);
+  const dim3 blocks{static_cast<unsigned>(call->positions), BlocksOf(call->columns), static_cast<unsigned>(CeilDivide(all, candidates))};
   const bool aligned = IsAligned(call->logits, 16) && call->stride % 4 == 0;
   return Launch(device->compute, "DivergenceTile", TileKernel, blocks, kThreads, 0, call->logits, call->pieces, call->group, call->columns, call->stride,
                 call->first_piece, call->first_position, call->all_positions, candidates, aligned);
