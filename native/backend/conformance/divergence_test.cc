@@ -165,11 +165,11 @@ TEST("backend: an offset common to all logits of the candidate costs no digits")
   }
 }
 
-TEST("backend: logits that are all about 500 cost no digits, in pieces of any weight") {
+TEST("backend: logits that are all about 5000 cost no digits, in pieces of any weight") {
   Random random(3);
   for (const double noise : {0.3, 0.01}) {
     Row l = Logits(random, 3000);
-    for (int64_t i = 0; i < 3000; ++i) l[i] += 500 + static_cast<float>(i / FLAB_PIECE) * 1.3f;
+    for (int64_t i = 0; i < 3000; ++i) l[i] += 5000 + static_cast<float>(i / FLAB_PIECE) * 1.3f;
     Row s = Near(random, l, noise, -7);
     const Row noisier = Near(random, l, 3 * noise, -7);
     std::copy(noisier.begin() + FLAB_PIECE, noisier.end(), s.begin() + FLAB_PIECE);
@@ -291,7 +291,7 @@ TEST("backend: a divergence is never negative") {
   Random random(9);
   for (const int64_t columns : {1, 2, 300}) {
     std::vector<Row> rows{Logits(random, columns)};
-    for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal()));
+    for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal() * std::pow(10, random.Below(5))));
     for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE}).divergences) EXPECT(divergence >= 0, divergence);
   }
 }
