@@ -1,28 +1,12 @@
 #include "backend/conformance/conformance.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
 
+#include "backend/library.h"
+
 namespace flab::conformance {
-namespace {
-
-const FlabBackend* Load() {
-  const char* path = std::getenv("FLAB_BACKEND");
-  if (!path) throw Error("ERR_BACKEND", "FLAB_BACKEND: expected the path of a backend's library");
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw Error("ERR_BACKEND", dlerror(), path);
-  const auto entry = reinterpret_cast<FlabBackendEntry>(dlsym(library, FLAB_BACKEND_ENTRY));
-  const FlabBackend* table = entry ? entry(FLAB_BACKEND_VERSION) : nullptr;
-  if (!table) throw Error("ERR_BACKEND", "expected a backend of this version", path);
-  return table;
-}
-
-}  // namespace
-
 const FlabBackend& Backend() {
-  static const FlabBackend* const backend = Load();
-  return *backend;
+  return OpenBackend("flab_cuda.so");
 }
 
 FlabDevice* Device() {
