@@ -1,10 +1,10 @@
 // KL divergences of rows of logits: sums of pieces, one warp a piece (divergence_piece.cuh), and what becomes of them.
 //
-// Nothing but logits is read. A tile's come from the L2 cache, where the product left them: a warp keeps the piece of the reference and
-// its weights in registers (a fifth of the work of one candidate) and takes up to kMostCandidates candidates one after the other, fewer
-// where there would be less than kEnoughWarps to do it, as many as 128 processors hold. Of two whole
-// matrices a warp takes one piece of a row, 4 kB of bf16: at 96 registers 20 warps share a multiprocessor, of which one in four has
-// to be waiting for its piece to keep 20 kB under way. No warp waits for another.
+// A tile's logits come from the L2 cache, where the product left them: a warp keeps the piece of the reference and its weights in
+// registers, which takes a quarter of the work of one candidate, and goes through up to kMostCandidates candidates; fewer where there would
+// be less than kEnoughWarps to do it, as many as 128 processors hold. Of two whole matrices a warp takes one piece of a row, 4 kB of bf16
+// that are read once: at 96 registers 20 warps share a processor, and one in four of them waits for its piece, so that 20 kB are under way
+// where 3.35 TB/s for 0.8 us over 132 processors (H100) are 20. No warp waits for another.
 
 #include <algorithm>
 
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads, 4)
   const float* reference = logits + position * group * stride + piece * FLAB_PIECE;
   float l[kOwn], w[kOwn], s[kOwn];
   LoadPiece<4>(reference, count, aligned, kNoReference, l);
-  Weights weights = Weigh(l, w);
+  const Weights weights = Weigh(l, w);
   const int64_t first = blockIdx.z * candidates, end = first + candidates < group - 1 ? first + candidates : group - 1;
   for (int64_t candidate = first; candidate < end; ++candidate) {
     LoadPiece<4>(reference + (candidate + 1) * stride, count, aligned, kNoCandidate, s);

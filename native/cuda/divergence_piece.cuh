@@ -1,8 +1,9 @@
 // The sums of one piece of a KL divergence, by a warp, in the form of FlabPieceSums: three sums, free of cancellation, of the piece's
 // own maximum and its own mean of s - l.
 //
-// Per pair of logits about 26 instructions on pairs of halves, 2 of them exponentials: 2 unpack, 6 give the weight and the mean of
-// s - l, 18 the sums. Pairs of f32 take 6 more for the digits of s - l, and have twice the time to be read.
+// A pair of halves takes 26 instructions, 2 of them exponentials: 2 widen it, 6 give the weight and the mean of s - l, 18 the sums. With
+// loads, addresses and exchanges it is 30. At 1.7 GHz an H100 issues those for 0.96e12 pairs a second, and its memory brings 0.84e12 pairs
+// of bf16. A pair of f32 takes 35, 6 of them for the digits of s - l, and is as long on its way as two of halves.
 #pragma once
 
 #include "cuda/piece.cuh"
@@ -79,7 +80,7 @@ __device__ __forceinline__ Reach ReachOf(const float (&l)[kOwn], const float (&s
   return {WarpMax(reach.all), WarpMax(reach.clamped)};
 }
 
-// The same in every lane. NaN and infinities among the logits make the sums NaN.
+// The same in every lane. NaN and infinities among the logits make the sums NaN, or infinite so that they become NaN.
 template <bool kExact>
 __device__ __forceinline__ FlabPieceSums SumPiece(const float (&l)[kOwn], const float (&s)[kOwn], const float (&w)[kOwn], const Weights& weights) {
   LaneSum x_sum;
