@@ -1,8 +1,8 @@
 // The largest scores of each row.
 //
 // Rows are sorted twice: by falling scores, stably, so that of equal ones the lower index comes first; and the indices of the first
-// `count` by rising index, which for the same sort are falling numbers -index. One sort serves both: each would be 100 kB of the library
-// for every architecture. A block sorts a row, in some 20 passes; this happens once a ranking, with a row for each layer.
+// `count` by rising index, which for the same sort are falling numbers -index. One sort serves both, so that the library
+// has its kernels once. A block sorts a row, in some 20 passes; this happens once a ranking, with a row for each layer.
 
 #include <algorithm>
 
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads)
   if (i <= rows) ends[i] = static_cast<int32_t>(i * count);
   if (i >= rows * count) return;
   values[i] = order[i / count * columns + i % count];
-  keys[i] = -static_cast<double>(values[i]);
+  keys[i] = 0 - static_cast<double>(values[i]);  // never -0
 }
 
 // Of at most `rows` rows.
