@@ -125,7 +125,7 @@ typedef struct {
  * w, w d, w (e^d - 1 - d). */
 typedef struct {
   float max, guess, w, d, g;
-  uint32_t far; /* some d was so large that it was clamped */
+  uint32_t far; /* weights that f32 does not hold decide, and were taken for e^-87: the divergence is about right */
 } FlabPieceSums;
 
 typedef struct {

@@ -65,25 +65,32 @@ Results Finish(const Memory& pieces, int64_t row_pieces, int64_t count) {
 
 int64_t PiecesOf(int64_t columns) { return (columns + FLAB_PIECE - 1) / FLAB_PIECE; }
 
-// Divergences of [positions, group - 1] candidates: of `rows` each group is a reference and its candidates. Tiles have `tile` columns,
-// a multiple of FLAB_PIECE, and the last one what is left. `gap` columns of NaN lie between rows; the first row lies `shift` numbers
-// after aligned memory.
-Results InTiles(const std::vector<Row>& rows, int64_t group, int64_t tile, int64_t gap = 0, int64_t shift = 0) {
-  const int64_t columns = static_cast<int64_t>(rows[0].size()), positions = static_cast<int64_t>(rows.size()) / group, count = positions * (group - 1);
+struct Tiles {
+  int64_t columns;              // of a tile, a multiple of FLAB_PIECE; the last one has what is left
+  int64_t positions = 1000;     // of a tile at most
+  int64_t gap = 0, shift = 0;   // columns of NaN between rows; numbers from aligned memory to the first row
+};
+
+// Divergences of [positions, group - 1] candidates: of `rows` each group is a reference and its candidates.
+Results InTiles(const std::vector<Row>& rows, int64_t group, const Tiles& tiles) {
+  const int64_t columns = static_cast<int64_t>(rows[0].size()), all = static_cast<int64_t>(rows.size()) / group, count = all * (group - 1);
   const Memory pieces(PiecesOf(columns) * count * static_cast<int64_t>(sizeof(FlabPieceSums)));
-  for (int64_t begin = 0; begin < columns; begin += tile) {
-    const int64_t width = std::min(tile, columns - begin), stride = width + gap;
-    std::vector<float> logits(shift + static_cast<int64_t>(rows.size()) * stride, NAN);
-    for (size_t i = 0; i < rows.size(); ++i) std::copy_n(&rows[i][begin], width, &logits[shift + static_cast<int64_t>(i) * stride]);
-    const Memory memory = ToDevice(logits);
-    const FlabDivergenceTile call{memory.as<float>() + shift, pieces.as<FlabPieceSums>(), positions, group, width, stride, begin / FLAB_PIECE, 0, positions};
-    Expect(Backend().divergence_tile(Device(), &call), "divergence_tile");
+  for (int64_t first = 0; first < all; first += tiles.positions) {
+    const int64_t positions = std::min(tiles.positions, all - first);
+    for (int64_t begin = 0; begin < columns; begin += tiles.columns) {
+      const int64_t width = std::min(tiles.columns, columns - begin), stride = width + tiles.gap;
+      std::vector<float> logits(tiles.shift + positions * group * stride, NAN);
+      for (int64_t i = 0; i < positions * group; ++i) std::copy_n(&rows[first * group + i][begin], width, &logits[tiles.shift + i * stride]);
+      const Memory memory = ToDevice(logits);
+      const FlabDivergenceTile call{memory.as<float>() + tiles.shift, pieces.as<FlabPieceSums>(), positions, group, width, stride, begin / FLAB_PIECE, first, all};
+      Expect(Backend().divergence_tile(Device(), &call), "divergence_tile");
+    }
   }
   return Finish(pieces, PiecesOf(columns), count);
 }
 
 // Of one candidate.
-double InOneTile(const Row& l, const Row& s) { return InTiles({l, s}, 2, 1 << 20).divergences[0]; }
+double InOneTile(const Row& l, const Row& s) { return InTiles({l, s}, 2, {.columns = 1 << 20}).divergences[0]; }
 
 Results OfMatrices(const Numbers& p, const Numbers& q, int64_t rows, int64_t shift_p = 0, int64_t shift_q = 0) {
   const auto shifted = [](const Numbers& numbers, int64_t shift) {
@@ -107,7 +114,7 @@ TEST("backend: divergences from 0.5 down to 4e-8 are those of long doubles, wher
       const Row l = Logits(random, columns), s = Near(random, l, noise);
       const double expected = Reference(l, s);
       for (const int64_t tile : {FLAB_PIECE, 3 * FLAB_PIECE, 8 * FLAB_PIECE}) {
-        const double got = InTiles({l, s}, 2, tile).divergences[0];
+        const double got = InTiles({l, s}, 2, {.columns = tile}).divergences[0];
         EXPECT(Agrees(got, expected), columns, " columns in tiles of ", tile, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
       }
     }
@@ -117,13 +124,13 @@ TEST("backend: divergences from 0.5 down to 4e-8 are those of long doubles, wher
 TEST("backend: divergences of groups of every size are those of their own candidates") {
   Random random(2);
   for (const int64_t group : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20}) {
-    for (const int64_t positions : {1, 3}) {
+    for (const int64_t positions : {1, 5}) {
       std::vector<Row> rows;
       for (int64_t position = 0; position < positions; ++position) {
         rows.push_back(Logits(random, 1500));
         for (int64_t i = 1; i < group; ++i) rows.push_back(Near(random, rows[position * group], 0.05 * static_cast<double>(i)));
       }
-      const Results results = InTiles(rows, group, FLAB_PIECE, 3);
+      const Results results = InTiles(rows, group, {.columns = FLAB_PIECE, .positions = 2, .gap = 3});
       for (int64_t position = 0; position < positions; ++position) {
         for (int64_t i = 1; i < group; ++i) {
           const double got = results.divergences[position * (group - 1) + i - 1], expected = Reference(rows[position * group], rows[position * group + i]);
@@ -131,6 +138,19 @@ TEST("backend: divergences of groups of every size are those of their own candid
         }
       }
     }
+  }
+}
+
+TEST("backend: divergences of so many candidates that a warp takes several are those of their own") {
+  Random random(2);
+  constexpr int64_t kGroup = 30, kPositions = 150;
+  std::vector<Row> rows;
+  for (int64_t i = 0; i < kPositions * kGroup; ++i) rows.push_back(i % kGroup == 0 ? Logits(random, 5) : Near(random, rows[i / kGroup * kGroup], 0.3));
+  const Results results = InTiles(rows, kGroup, {.columns = FLAB_PIECE});
+  for (int64_t i = 0; i < kPositions * (kGroup - 1); ++i) {
+    const int64_t reference = i / (kGroup - 1) * kGroup, candidate = reference + 1 + i % (kGroup - 1);
+    const double got = results.divergences[i], expected = Reference(rows[reference], rows[candidate]);
+    EXPECT(Agrees(got, expected), "row ", candidate, ": ", got, ", expected ", expected);
   }
 }
 
@@ -142,6 +162,19 @@ TEST("backend: an offset common to all logits of the candidate costs no digits")
       const double expected = Reference(l, s), got = InOneTile(l, s);
       EXPECT(Agrees(got, expected), "offset ", offset, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
     }
+  }
+}
+
+TEST("backend: logits that are all about 5000 cost no digits, in pieces of any weight") {
+  Random random(3);
+  for (const double noise : {0.3, 0.01}) {
+    Row l = Logits(random, 3000);
+    for (int64_t i = 0; i < 3000; ++i) l[i] += 5000 + static_cast<float>(i / FLAB_PIECE) * 1.3f;
+    Row s = Near(random, l, noise, -7);
+    const Row noisier = Near(random, l, 3 * noise, -7);
+    std::copy(noisier.begin() + FLAB_PIECE, noisier.end(), s.begin() + FLAB_PIECE);
+    const double expected = Reference(l, s), got = InOneTile(l, s);
+    EXPECT(Agrees(got, expected), "noise ", noise, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
   }
 }
 
@@ -194,7 +227,7 @@ TEST("backend: a candidate that puts its weight elsewhere is precise, however fa
   }
   for (const float height : {20.f, 40.f, 50.f, 80.f}) {
     const Row s = Peaks(random, l, height);
-    const Results results = InTiles({l, s}, 2, FLAB_PIECE);
+    const Results results = InTiles({l, s}, 2, {.columns = FLAB_PIECE});
     const double expected = Reference(l, s), got = results.divergences[0];
     // G is about the divergence where it is some 1: it is off by as much more.
     EXPECT(testing::Near(got, expected, kTolerance * expected * 2), "height ", height, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
@@ -207,7 +240,7 @@ TEST("backend: a row is far where a weight that f32 does not hold decides, and i
   Row l;
   for (const float height : {100.f, 250.f, 1000.f}) {
     const Row s = Peaks(random, l, height);
-    const Results results = InTiles({l, s, l}, 3, FLAB_PIECE);
+    const Results results = InTiles({l, s, l}, 3, {.columns = FLAB_PIECE});
     const double expected = Reference(l, s), got = results.divergences[0];
     EXPECT(results.far[0] == 1 && results.far[1] == 0, "height ", height);
     EXPECT(got > expected / 2 && got < expected * 2, "height ", height, ": ", got, ", expected ", expected);
@@ -239,11 +272,28 @@ TEST("backend: equal rows diverge by nothing at all, and a constant between them
   }
 }
 
+TEST("backend: few tokens that differ under a large offset keep their digits") {
+  Random random(9);
+  Row l = Logits(random, 2000);
+  for (float& logit : l) logit = std::round(logit * 64) / 64;  // so that what is added changes no difference
+  Row s = l;
+  for (int64_t i = 100; i < 2000; i += 700) s[i] += 1.f / 64;
+  const double expected = Reference(l, s);
+  for (const float offset : {0.f, 4096.f}) {
+    Row moved = s;
+    for (float& logit : moved) logit += offset;
+    const double got = InOneTile(l, moved);
+    EXPECT(testing::Near(got, expected, kTolerance * expected), "offset ", offset, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
+  }
+}
+
 TEST("backend: a divergence is never negative") {
   Random random(9);
-  std::vector<Row> rows{Logits(random, 300)};
-  for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal()));
-  for (const double divergence : InTiles(rows, 61, FLAB_PIECE).divergences) EXPECT(divergence >= 0, divergence);
+  for (const int64_t columns : {1, 2, 300}) {
+    std::vector<Row> rows{Logits(random, columns)};
+    for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal() * std::pow(10, random.Below(5))));
+    for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE}).divergences) EXPECT(divergence >= 0, divergence);
+  }
 }
 
 TEST("backend: NaN and infinities make the divergence NaN, in whichever piece they are") {
@@ -255,7 +305,7 @@ TEST("backend: NaN and infinities make the divergence NaN, in whichever piece th
       std::vector<Row> in_candidate = rows, in_reference = rows;
       in_candidate[2][column] = bad;
       in_reference[0][column] = bad;
-      const Results candidate = InTiles(in_candidate, 4, FLAB_PIECE), reference = InTiles(in_reference, 4, FLAB_PIECE);
+      const Results candidate = InTiles(in_candidate, 4, {.columns = FLAB_PIECE}), reference = InTiles(in_reference, 4, {.columns = FLAB_PIECE});
       for (int64_t i = 0; i < 3; ++i) {
         EXPECT(std::isnan(candidate.divergences[i]) == (i == 1), bad, " at ", column, ": ", candidate.divergences[i]);
         EXPECT(std::isnan(reference.divergences[i]), bad, " at ", column, ": ", reference.divergences[i]);
@@ -268,10 +318,10 @@ TEST("backend: the same logits give the same bits, however their rows lie in mem
   Random random(11);
   std::vector<Row> rows{Logits(random, 2600)};
   for (int i = 0; i < 3; ++i) rows.push_back(Near(random, rows[0], 0.1));
-  const std::vector<double> expected = InTiles(rows, 4, 8 * FLAB_PIECE).divergences;
+  const std::vector<double> expected = InTiles(rows, 4, {.columns = 8 * FLAB_PIECE}).divergences;
   for (const int64_t tile : {FLAB_PIECE, 2 * FLAB_PIECE}) {
     for (const int64_t gap : {0, 1, 4}) {
-      for (const int64_t shift : {0, 1, 4}) EXPECT(InTiles(rows, 4, tile, gap, shift).divergences == expected, "tiles of ", tile, ", gap ", gap, ", shift ", shift);
+      for (const int64_t shift : {0, 1, 4}) EXPECT(InTiles(rows, 4, {.columns = tile, .gap = gap, .shift = shift}).divergences == expected, "tiles of ", tile, ", gap ", gap, ", shift ", shift);
     }
   }
 }

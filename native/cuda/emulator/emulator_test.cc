@@ -430,6 +430,21 @@ TEST("emulator: copies from and to memory of another kind, and addresses of the 
   });
 }
 
+TEST("emulator: memory that is given back in a stream is there for what was put in before, and gone for what comes after") {
+  const auto program = [](bool early) {
+    const cudaStream_t stream = NewStream();
+    void* memory;
+    cudaMallocAsync(&memory, 4, stream);
+    if (early) cudaFreeAsync(memory, stream);
+    emulator::Launch(stream, "Test", {1}, 1, 0, [memory] { *static_cast<int*>(memory) = 1; });
+    emulator::Host(stream, [memory] { *static_cast<int*>(memory) += 1; });
+    if (!early) cudaFreeAsync(memory, stream);
+    cudaStreamSynchronize(stream);
+  };
+  EXPECT(LastWords([&] { program(false); }).empty(), LastWords([&] { program(false); }));
+  EXPECT_WORDS("reads or writes memory that is not its own", [&] { program(true); });
+}
+
 TEST("emulator: the environment says what a device meets") {
   const auto count_devices = [](const char* device) {
     return LastWords([=] {
