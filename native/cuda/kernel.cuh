@@ -108,6 +108,26 @@ __device__ __forceinline__ float Exp2(float x) {
 #endif
 }
 
+// The logarithm of a normal number to base 2, to about 1e-6.
+__device__ __forceinline__ float Log2(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return log2f(x);
+#endif
+}
+
+// The same number, which the compiler does not know to be the same: what is computed from it is computed anew, where otherwise a
+// result of before would be kept in a register.
+__device__ __forceinline__ float Anew(float value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+f"(value));
+#endif
+  return value;
+}
+
 // The block's shared memory as one struct. Its bytes are those that the launch asked for.
 template <typename T>
 __device__ __forceinline__ T& SharedMemory() {

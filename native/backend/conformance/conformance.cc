@@ -43,12 +43,21 @@ void Upload(void* to, const void* from, int64_t bytes) {
 
 void Download(void* to, const void* from, int64_t bytes) { Expect(Backend().download(Device(), to, from, bytes), "download"); }
 
+// Of numbers below 65,504; what is less than the least normal half becomes zero, and the rest loses its last bits. Any half is as good
+// as the nearest here.
+static uint16_t ToF16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  const uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+  return static_cast<uint16_t>(size < 113u << 23 ? sign : sign | ((size >> 13) - (112 << 10)));
+}
+
 Numbers Round(const std::vector<float>& values, int32_t dtype) {
   Numbers numbers{.dtype = dtype, .bytes = {}, .values = {}};
   const size_t item = dtype == FLAB_F32 ? 4 : 2;
   numbers.bytes.resize(values.size() * item);
   for (size_t i = 0; i < values.size(); ++i) {
-    const uint16_t half = ToBF16(values[i]);
+    const uint16_t half = dtype == FLAB_F16 ? ToF16(values[i]) : ToBF16(values[i]);
     std::memcpy(numbers.bytes.data() + i * item, dtype == FLAB_F32 ? static_cast<const void*>(&values[i]) : &half, item);
     numbers.values.push_back(dtype == FLAB_F32 ? values[i] : dtype == FLAB_BF16 ? FromBF16(half) : FromF16(half));
   }

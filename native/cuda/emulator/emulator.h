@@ -92,6 +92,9 @@ void CheckArgument(const char* kernel, const void* argument, size_t bytes);
 // A launch, put into the stream. `name` is for messages.
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
 
+// Work of the host on the device's memory, put into the stream: what a library's kernels would do.
+void Host(Stream* stream, std::function<void()> task);
+
 }  // namespace flab::emulator
 
 inline void __syncthreads() { flab::emulator::Barrier(); }
@@ -137,6 +140,8 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 cudaError_t cudaMalloc(void** memory, size_t bytes);
 cudaError_t cudaFree(void* memory);
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream);
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** memory, size_t bytes);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);

@@ -118,6 +118,8 @@ void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, siz
   });
 }
 
+void Host(Stream* stream, std::function<void()> task) { Put(stream, std::move(task)); }
+
 }  // namespace flab::emulator
 
 using namespace flab::emulator;
@@ -206,6 +208,12 @@ cudaError_t cudaFree(void* memory) {
   RunAll();
   if (memory) ReleaseMemory(Where::kDevice, memory);
   return Ended(fault);
+}
+
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
+
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  return Put(stream, [=] { ReleaseMemory(Where::kDevice, memory); });
 }
 
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
