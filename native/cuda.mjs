@@ -13,6 +13,8 @@ import {fileURLToPath, pathToFileURL} from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tree = join(root, 'build', 'cuda');
 const library = join(tree, 'flab_cuda.so');
+/** 2.34: RHEL 9, Ubuntu 22.04, Debian 12. */
+export const newestGlibc = 34;
 
 export const hasNvcc = () => spawnSync('nvcc', ['--version']).status === 0;
 
@@ -22,6 +24,11 @@ const problem = () => {
 	const exported = symbols('--defined-only');
 	if (String(exported) !== 'flab_backend') {
 		return `it to export flab_backend only, got ${exported.join(', ')}`;
+	}
+
+	const glibc = Math.max(...symbols('--undefined-only').map(name => Number(/@GLIBC_2\.(\d+)/.exec(name)?.[1] ?? 0)));
+	if (glibc > newestGlibc) {
+		return `symbols of glibc 2.${newestGlibc} or older, got some of 2.${glibc}`;
 	}
 
 	const foreign = symbols('--undefined-only').filter(name => /^(?:cu|cuda|cublas)[A-Z]/.test(name));

@@ -76,7 +76,7 @@ typedef struct {
   const int32_t* positions;              /* [period]: row i stands at positions[i % period] of its text */
   const float *cosines, *sines;          /* [positions, E / 2] */
   int64_t rows, period;
-  int32_t query_heads, kv_heads, head_width;
+  int32_t query_heads, kv_heads, head_width; /* head_width: even */
   float norm_eps;
   int32_t dtype;                         /* FLAB_F32 or FLAB_BF16 */
 } FlabRotate;
@@ -96,9 +96,9 @@ typedef struct {
   void* out;                 /* [states * state_rows, H E], of dtype */
   const FlabQueries* tiles;  /* [tile_count], on the device; at most FLAB_QUERY_TILE queries each, to the end of the text */
   int64_t tile_count, states, state_rows;
-  int32_t query_heads, kv_heads, head_width;
+  int32_t query_heads, kv_heads, head_width; /* head_width: at most 256 */
   int32_t window;            /* tokens that a token sees, itself included; 0: all before it */
-  float scale;
+  float scale;               /* positive */
   int32_t dtype;             /* FLAB_F32 or FLAB_BF16 */
 } FlabAttention;
 

@@ -10,15 +10,14 @@
 // read their queries from shared memory each time.
 
 #include "cuda/attention.cuh"
+#include "cuda/attention_tile.cuh"
 #include "cuda/operations.h"
-#include "cuda/tensor_core.cuh"
 
 namespace flab::cuda {
 namespace {
 
-constexpr int kWarps = 4, kThreads = kWarps * kWarp;
-constexpr int kWarpQueries = 16, kTile = 64;  // queries of a block; keys, and values, of a tile
-static_assert(kWarps * kWarpQueries == FLAB_QUERY_TILE && kTile == FLAB_QUERY_TILE);
+constexpr int kWarpQueries = 16, kThreads = kTileThreads;
+static_assert(kTileThreads / kWarp * kWarpQueries == FLAB_QUERY_TILE && kTile == FLAB_QUERY_TILE);
 
 template <int kWidth>
 constexpr bool kKeepsQueries = kWidth <= 128;
@@ -26,61 +25,12 @@ constexpr bool kKeepsQueries = kWidth <= 128;
 template <int kWidth>
 constexpr int kBuffers = kKeepsQueries<kWidth> ? 2 : 3;  // of [kTile, kWidth]; the third holds queries
 
-// Rows of a tile are pieces of 8 columns, 16 bytes. Pieces change places within groups of kTurns, so that those of the same columns of
-// 8 neighbouring rows, which ldmatrix reads at a time, are in 8 different groups of 4 banks.
-template <int kWidth>
-constexpr int kTurns = kWidth % 64 == 0 ? 8 : 4;
-
-template <int kWidth>
-__device__ __forceinline__ int TurnOf(int row) {
-  return kTurns<kWidth> == 8 ? row % 8 : row / 2 % 4;
-}
-
-// Where the left (0) or right (1) half of columns [16 * step, 16 * step + 16) of a row is. What depends on the lane is apart from
-// what depends on the step.
-template <int kWidth>
-__device__ __forceinline__ int PlaceOf(int row, int step, int half) {
-  constexpr int turns = kTurns<kWidth>;
-  return row * kWidth + 2 * step / turns * turns * 8 + (2 * step % turns ^ (half ^ TurnOf<kWidth>(row))) * 8;
-}
-
-// Starts to copy rows [first, first + kTile) of a head; rows from `end` and columns from `width` on become zeros.
-template <int kWidth>
-__device__ __forceinline__ void CopyTile(Bf16* __restrict__ tile,        // [kTile, kWidth]
-                                         const Bf16* __restrict__ rows,  // [end, stride]
-                                         int stride, int first, int end, int width) {
-  constexpr int kLanes = kTurns<kWidth>, kRows = kThreads / kLanes;  // a thread has some pieces of every 16th (or 32nd) row
-  const int row = threadIdx.x / kLanes, piece = threadIdx.x % kLanes;
-  const Bf16* from = rows + static_cast<int64_t>(first + row) * stride + piece * 8;
-  Bf16* to = tile + row * kWidth + (piece ^ TurnOf<kWidth>(row)) * 8;
-#pragma unroll
-  for (int i = 0; i < kTile / kRows; ++i) {
-#pragma unroll
-    for (int j = 0; j < kWidth / 8 / kLanes; ++j) {
-      const bool valid = first + row + i * kRows < end && (piece + j * kLanes) * 8 < width;
-      CopyAsync(to + i * kRows * kWidth + j * kLanes * 8, from + j * kLanes * 8, valid);
-    }
-    from += kRows * stride;
-  }
-}
-
-// The same for heads that don't begin at multiples of 16 bytes.
-template <int kWidth>
-__device__ __forceinline__ void CopyElements(Bf16* __restrict__ tile, const Bf16* __restrict__ rows, int stride, int first, int end, int width) {
-#pragma unroll 1
-  for (int index = threadIdx.x; index < kTile * kWidth; index += kThreads) {
-    const int row = index / kWidth, column = index % kWidth;
-    const bool valid = first + row < end && column < width;
-    tile[PlaceOf<kWidth>(row, column / 16, column / 8 % 2) + column % 8] = valid ? rows[static_cast<int64_t>(first + row) * stride + column] : Bf16{0};
-  }
-}
-
 // What a warp's queries have seen so far. Of two of them each lane has some columns: rows group and group + 8 of the warp's tile.
 template <int kWidth>
 struct Seen {
-  float mixed[kWidth / 8][4] = {};         // sums of 2^(score - shift) * value
-  float shift[2] = {kLowest, kLowest};     // the largest score so far, in units of log 2
-  float total[2] = {};                     // sums of 2^(score - shift), of this lane's keys
+  float mixed[kWidth / 8][4] = {};      // sums of 2^(score - shift) * value
+  float shift[2] = {kLowest, kLowest};  // the largest score so far, in units of log 2
+  float total[2] = {};                  // sums of 2^(score - shift), of this lane's keys
 };
 
 using Scores = float[kTile / 8][4];
@@ -273,7 +223,6 @@ int AttendBf16(cudaStream_t stream, const FlabAttention& call) {
 
 int Attention(FlabDevice* device, const FlabAttention* call) {
   if (call->head_width > kMostHeadWidth) return FailWith(FLAB_BAD_CALL, "attention: heads wider than 256");
-  if (call->tile_count == 0 || call->states == 0 || call->head_width == 0) return FLAB_OK;
   return call->dtype == FLAB_BF16 ? AttendBf16(device->compute, *call) : AttendF32(device->compute, *call);
 }
 

@@ -6,7 +6,7 @@
 
 namespace flab::cuda {
 
-// In f32, without tensor cores. `call` is not empty and has heads of at most kMostHeadWidth.
+// In f32, without tensor cores. Heads of at most kMostHeadWidth.
 int AttendF32(cudaStream_t stream, const FlabAttention& call);
 
 constexpr int kMostHeadWidth = 256;

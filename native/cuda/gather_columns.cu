@@ -22,7 +22,6 @@ constexpr int kThreads = 512, kHeld = 32;  // columns of a thread at most
 constexpr int64_t kSegment = kThreads * kHeld, kRows = 16;
 constexpr int64_t kWindow = 48 << 10;  // bytes; two are 96 kB, where the smallest device has 99 to a block
 constexpr int64_t kBurst = 64;         // bytes that memory gives at least
-constexpr int64_t kEnough = 256;       // blocks: two for each processor of an H100
 
 template <typename Item>
 struct Columns {
@@ -90,6 +89,27 @@ struct Kept {
   }
 };
 
+// Columns read where they lie: a thread takes a pack through all rows, of four rows at a time before it stores any. from [rows, columns]
+// begins at the first row, to [rows, count] at the segment too.
+template <typename Item, int kCount>
+__device__ __forceinline__ void GatherDirectly(const Item* __restrict__ from, int64_t columns, const uint32_t* __restrict__ keep, int64_t length,
+                                               Item* __restrict__ to, int64_t count, int rows) {
+  constexpr int kAtOnce = 4;
+  for (int first = threadIdx.x * kCount; first < length; first += kThreads * kCount) {
+    uint32_t kept[kCount];
+    for (int j = 0; j < kCount; ++j) kept[j] = keep[first + j];
+    for (int row = 0; row < rows; row += kAtOnce) {
+      Pack<Item, kCount> items[kAtOnce] = {};
+      for (int r = 0; r < kAtOnce; ++r) {
+        for (int j = 0; j < kCount && row + r < rows; ++j) items[r].items[j] = from[(row + r) * columns + kept[j]];
+      }
+      for (int r = 0; r < kAtOnce; ++r) {
+        if (row + r < rows) *reinterpret_cast<Pack<Item, kCount>*>(to + (row + r) * count + first) = items[r];
+      }
+    }
+  }
+}
+
 // Starts to copy the lines of 16 bytes in which [from, from + bytes) lies.
 __device__ __forceinline__ void CopyLines(unsigned char* shared, const void* from, int64_t bytes) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(from) / 16 * 16;
@@ -108,7 +128,7 @@ __global__ void __launch_bounds__(kThreads, 2) GatherColumnsKernel(Columns<Item>
   const auto source = [&](int64_t row) { return call.from + row * call.columns + kept.low; };
   const auto target = [&](int64_t row) { return call.to + row * call.count + start; };
   if (is_direct) {
-    for (int64_t row = first; row < last; ++row) kept.Gather(source(row), target(row));
+    GatherDirectly<Item, kCount>(call.from + first * call.columns, call.columns, call.keep + start, length, target(first), call.count, static_cast<int>(last - first));
     return;
   }
   unsigned char* shared = SharedArray<unsigned char>(2 * call.window);
@@ -142,8 +162,10 @@ int Gather(FlabDevice* device, const void* from, int64_t rows, int64_t columns, 
   Columns<Item> call{static_cast<const Item*>(from), keep, static_cast<Item*>(to), rows, columns, count, 0, 0, 0, 0};
   call.segment = SegmentOf(columns * kItem, count);
   call.segments = CeilDivide(count, call.segment);
-  const int64_t rows_for_enough = CeilDivide(rows * call.segments, kEnough), window = CeilDivide(columns * kItem + 15, 128) * 128;
-  call.block_rows = rows_for_enough < kRows ? rows_for_enough : kRows;
+  // As many rows as leave two blocks for each processor, which is as many as run there.
+  const int64_t blocks_for_all = 2 * int64_t{device->processors}, rows_for_all = CeilDivide(rows * call.segments, blocks_for_all);
+  call.block_rows = rows_for_all < kRows ? rows_for_all : kRows;
+  const int64_t window = CeilDivide(columns * kItem + 15, 128) * 128;
   call.window = window < kWindow ? window : kWindow;
   const dim3 blocks{static_cast<unsigned>(CeilDivide(rows, call.block_rows) * call.segments)};
   const auto run = [&](auto* kernel) { return Launch(device->compute, "GatherColumns", kernel, blocks, kThreads, static_cast<size_t>(2 * call.window), call); };

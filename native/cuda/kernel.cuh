@@ -206,21 +206,6 @@ struct alignas(sizeof(T) * kCount) Pack {
   T items[kCount];
 };
 
-// Two floats at an address that is aligned to 8 bytes.
-__device__ __forceinline__ float2 LoadPair(const float* from) {
-#ifdef FLAB_EMULATE
-  if (reinterpret_cast<uintptr_t>(from) % 8) emulator::Refuse("reads 8 bytes at an address that is not aligned to them", from);
-#endif
-  return *reinterpret_cast<const float2*>(from);
-}
-
-__device__ __forceinline__ void StorePair(float* to, float2 value) {
-#ifdef FLAB_EMULATE
-  if (reinterpret_cast<uintptr_t>(to) % 8) emulator::Refuse("writes 8 bytes at an address that is not aligned to them", to);
-#endif
-  *reinterpret_cast<float2*>(to) = value;
-}
-
 __host__ __device__ constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline bool IsAligned(const void* address, int64_t bytes) { return reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(bytes) == 0; }

@@ -137,8 +137,9 @@ __device__ __forceinline__ void Put(const FlabMatmul& call, int64_t row, int64_t
   float* to = call.out + row * call.out_stride + column;
   const bool both = column + 1 < call.columns;
   if (pairs && both) {
-    const float2 before = call.accumulate ? LoadPair(to) : float2{0, 0};
-    StorePair(to, {before.x + left, before.y + right});
+    auto* pair = reinterpret_cast<float2*>(to);
+    const float2 before = call.accumulate ? *pair : float2{0, 0};
+    *pair = {before.x + left, before.y + right};
     return;
   }
   to[0] = (call.accumulate ? to[0] : 0) + left;
@@ -193,7 +194,6 @@ __global__ void __launch_bounds__(T::kThreads, T::kBlocks) MultiplyBf16Kernel(co
     stage = stage + 1 < T::kStages ? stage + 1 : 0;
     next = next + 1 < T::kStages ? next + 1 : 0;
   }
-  WaitForCopies<0>();
   PutAll<T>(call, first_row + a_row, first_column + weights_row, sums, pairs);
 }
 

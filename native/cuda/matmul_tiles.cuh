@@ -1,6 +1,7 @@
 // How a product's output is cut into tiles, a block each: in which order, and how large.
 #pragma once
 
+#include "backend/backend.h"
 #include "cuda/kernel.cuh"
 
 namespace flab::cuda {

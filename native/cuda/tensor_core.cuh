@@ -18,19 +18,7 @@ __device__ __forceinline__ void MultiplyTile(float (&c)[4], const uint32_t (&a)[
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #elif defined(FLAB_EMULATE)
-  struct Factors {
-    uint32_t a[4], b[2];
-  } own{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const auto* lanes = static_cast<const Factors*>(emulator::Exchange("mma", &own, sizeof own));
-  const auto half = [](uint32_t word, int which) { return ToFloat(Bf16{static_cast<uint16_t>(word >> (16 * which))}); };
-  const int group = threadIdx.x % kWarp / 4, pair = threadIdx.x % 4 * 2;
-  for (int i = 0; i < 4; ++i) {
-    const int below = i / 2, column = pair + i % 2;  // below: the row is group + 8
-    for (int k = 0; k < 16; ++k) {
-      const int owner = k % 8 / 2, right = k / 8;
-      c[i] += half(lanes[group * 4 + owner].a[below + 2 * right], k % 2) * half(lanes[column * 4 + owner].b[right], k % 2);
-    }
-  }
+  emulator::MultiplyTile(c, a, b);
 #endif
 }
 

@@ -149,7 +149,7 @@ void Check(const Case& c, int32_t dtype) {
           const Expected expected = Attend(c, qkv, state, tile.first_row, query, head);
           double* row = &got[(state * c.state_rows() + tile.first_row + query) * c.out_width() + head * c.width];
           for (int32_t e = 0; e < c.width; ++e) {
-            EXPECT(testing::Near(row[e], expected.out[e], expected.tolerance[e]), "dtype ", dtype, " width ", c.width, " state ", state, " text at ", tile.first_row,
+            EXPECT(testing::Near(row[e], expected.out[e], expected.tolerance[e]), "dtype ", dtype, " width ", c.width, " state ", state, " row ", tile.first_row,
                    " query ", query, " head ", head, " column ", e, ": ", row[e], " for ", expected.out[e], " +- ", expected.tolerance[e]);
             row[e] = kUntouched;
           }
@@ -169,34 +169,34 @@ TEST("backend: attention is that of doubles for texts around the ends of tiles")
 }
 
 TEST("backend: attention is that of doubles for heads of every width") {
-  for (const int32_t width : {8, 20, 32, 80, 96, 128, 192, 256}) CheckBoth({.lengths = {2, 67}, .query_heads = 1, .kv_heads = 1, .width = width});
+  for (const int32_t width : {8, 20, 32, 80, 96, 128, 192, 256}) CheckBoth({.lengths = {66}, .query_heads = 1, .kv_heads = 1, .width = width});
 }
 
 TEST("backend: attention takes heads that begin anywhere") {
   CheckBoth({.lengths = {5, 66}, .query_heads = 2, .kv_heads = 1, .width = 7});
-  CheckBoth({.lengths = {66}, .query_heads = 1, .kv_heads = 1, .width = 32, .offset = 1});
+  for (const int64_t offset : {1, 2}) CheckBoth({.lengths = {66}, .query_heads = 1, .kv_heads = 1, .width = 32, .offset = offset});
 }
 
 TEST("backend: attention shares keys and values between heads, in every state") {
-  CheckBoth({.lengths = {3, 20}, .query_heads = 7, .kv_heads = 1, .width = 32, .states = 3});
-  CheckBoth({.lengths = {20, 66}, .query_heads = 8, .kv_heads = 2, .width = 64, .states = 2});
+  CheckBoth({.lengths = {3, 20}, .query_heads = 7, .kv_heads = 1, .width = 32, .states = 2});
+  CheckBoth({.lengths = {20, 66}, .query_heads = 8, .kv_heads = 2, .width = 16});
 }
 
 TEST("backend: attention within a window is that of doubles") {
-  for (const int32_t window : {1, 3, 64, 65, 129}) {
-    CheckBoth({.lengths = {7, 200}, .query_heads = 1, .kv_heads = 1, .width = 20, .window = window});
+  for (const int32_t window : {1, 2, 65, 130}) {
+    CheckBoth({.lengths = {195}, .query_heads = 1, .kv_heads = 1, .width = 20, .window = window});
     CheckBoth({.lengths = {131}, .query_heads = 1, .kv_heads = 1, .width = 32, .window = window, .last_only = true});
   }
 }
 
 TEST("backend: attention of last tokens is that of doubles, and no other row is written") {
-  CheckBoth({.lengths = {1, 63, 64, 65, 130}, .query_heads = 4, .kv_heads = 2, .width = 64, .states = 2, .last_only = true});
+  CheckBoth({.lengths = {1, 63, 64, 65, 130}, .query_heads = 2, .kv_heads = 1, .width = 64, .states = 2, .last_only = true});
 }
 
 TEST("backend: attention takes scores of which one dominates by 80, and equal ones") {
   for (const Kind kind : {Kind::kPeaked, Kind::kEqual}) {
-    CheckBoth({.lengths = {65, 130}, .query_heads = 1, .kv_heads = 1, .width = 64, .kind = kind});
-    CheckBoth({.lengths = {150}, .query_heads = 1, .kv_heads = 1, .width = 20, .window = 70, .kind = kind});
+    CheckBoth({.lengths = {130}, .query_heads = 1, .kv_heads = 1, .width = 64, .kind = kind});
+    CheckBoth({.lengths = {100}, .query_heads = 1, .kv_heads = 1, .width = 20, .window = 70, .kind = kind});
   }
 }
 

@@ -128,7 +128,7 @@ TEST("backend: gather_columns keeps columns in any order, of items of any size, 
   for (const int64_t item : {1, 2, 4, 8}) {
     for (const int64_t columns : {1, 7, 1029, 2048}) {
       for (const auto& keep : {random.Indices(columns, 0.95), random.Indices(columns, 0.1), EverySecond(columns), Unsorted(columns, columns / 2 + 1)}) {
-        CheckColumns({item, 3, columns, keep, 0, 0});
+        CheckColumns({item, 9, columns, keep, 0, 0});
       }
     }
     for (const int64_t offset : {1, 2, 3}) {
@@ -140,9 +140,14 @@ TEST("backend: gather_columns keeps columns in any order, of items of any size, 
 
 TEST("backend: gather_columns of more rows than a block takes, and of rows that share no line of memory") {
   testing::Random random(4);
-  CheckColumns({2, 260, 96, random.Indices(96, 0.8), 0, 0});
-  CheckColumns({2, 700, 37, random.Indices(37, 0.8), 0, 0});
-  CheckColumns({8, 300, 2, {1}, 0, 0});
+  CheckColumns({2, 100, 96, random.Indices(96, 0.8), 0, 0});
+  CheckColumns({2, 71, 37, random.Indices(37, 0.8), 0, 0});
+  CheckColumns({8, 65, 2, {1}, 0, 0});
+  // An FFN of a 7B model.
+  std::vector<uint32_t> keep = Shuffled(13440, 13184);
+  CheckColumns({2, 9, 13440, keep, 0, 0});
+  std::sort(keep.begin(), keep.end());
+  CheckColumns({2, 9, 13440, keep, 0, 0});
 }
 
 TEST("backend: gather_columns of rows that are wider than shared memory, dense, sparse and in no order") {
@@ -153,6 +158,14 @@ TEST("backend: gather_columns of rows that are wider than shared memory, dense, 
   CheckColumns({2, 2, columns, random.Indices(columns, 0.01), 0, 1});
   CheckColumns({4, 2, columns, Shuffled(columns, 20000), 0, 0});
   CheckColumns({8, 2, 20000, random.Indices(20000, 0.9), 0, 0});
+  CheckColumns({1, 2, columns, Shuffled(columns, 40000), 0, 0});
+  // As wide as shared memory, and one byte wider, where rows begin at the end of a line.
+  for (const uint32_t last : {49136u, 49137u}) {
+    std::vector<uint32_t> keep;
+    for (uint32_t i = 0; i < 1023; ++i) keep.push_back(48 * i);
+    keep.push_back(last);
+    CheckColumns({1, 8, 70000, keep, 15, 0});
+  }
   // All that the threads of a block can hold, and one more.
   CheckColumns({1, 1, 16385, Shuffled(16385, 16384), 0, 0});
   CheckColumns({1, 1, 16385, Shuffled(16385, 16385), 0, 0});

@@ -129,6 +129,7 @@ TEST("backend: matmul takes any strides and alignment, and leaves what is betwee
       Check({.rows = 66, .columns = 67, .depth = 48, .dtype = dtype, .a_gap = 8, .weights_gap = 16, .out_gap = 5, .before = before, .accumulate = before % 2 == 0});
     }
     for (const int64_t gap : {1, 2, 3, 4, 7}) Check({.rows = 66, .columns = 67, .depth = 48, .dtype = dtype, .a_gap = gap, .weights_gap = 8 - gap, .out_gap = gap});
+    for (const int64_t gap : {0, 1}) Check({.rows = 9, .columns = 17, .depth = 48, .dtype = dtype, .a_gap = gap, .weights_gap = 1 - gap});
     Check({.rows = 9, .columns = 130, .depth = 37, .dtype = dtype, .a_gap = 3, .weights_gap = 3, .out_gap = 2});
     Check({.rows = 130, .columns = 1, .depth = 1, .dtype = dtype});
   }
@@ -144,7 +145,13 @@ TEST("backend: matmul adds to what is there") {
 TEST("backend: matmul without depth gives zeros, or leaves what is there") {
   for (const int32_t dtype : {FLAB_F32, FLAB_BF16}) {
     Check({.rows = 3, .columns = 70, .depth = 0, .dtype = dtype});
-    Check({.rows = 3, .columns = 70, .depth = 0, .dtype = dtype, .accumulate = true});
+    const Memory memory(4);
+    const float before = -0.0f;  // adding a zero would make it another
+    Upload(memory.data(), &before, 4);
+    const FlabMatmul call{.a = memory.data(), .weights = memory.data(), .out = memory.as<float>(), .rows = 1, .columns = 1, .depth = 0,
+                          .a_stride = 1, .weights_stride = 1, .out_stride = 1, .dtype = dtype, .accumulate = 1};
+    Expect(Backend().matmul(Device(), &call), "matmul");
+    EXPECT(std::signbit(FromDevice<float>(memory.data(), 1)[0]));
   }
 }
 

@@ -86,7 +86,11 @@ TEST("backend: more memory than there is is refused with how much was asked for 
   EXPECT(failure.code == FLAB_OUT_OF_MEMORY && failure.asked == asked, failure.code, " ", failure.asked);
   EXPECT(failure.available > 0 && failure.available < asked, failure.available);
   EXPECT(std::string(failure.message) == testing::Join(asked, " bytes were asked for, ", failure.available, " are available"), failure.message);
-  EXPECT((FromDevice<int32_t>(ToDevice(std::vector<int32_t>{5}).data(), 1) == std::vector<int32_t>{5}));
+  EXPECT(Backend().allocate_pinned(Device(), asked, &memory) == FLAB_OUT_OF_MEMORY);
+  EXPECT(memory == nullptr);
+  const Memory one = ToDevice(std::vector<float>{1}), two = ToDevice(std::vector<float>{2});
+  Expect(Backend().add_bias(Device(), one.as<float>(), two.as<float>(), 1, 1), "a kernel after that");
+  EXPECT(FromDevice<float>(one.data(), 1) == std::vector<float>{3});
 }
 
 TEST("backend: what is allocated is not available, until it is released") {

@@ -35,6 +35,7 @@ struct Warp {
   uint32_t live, ready, at_barrier, arrived;  // a bit for each lane: has not ended, may run, is at the barrier, is in the exchange
   const char* kind;                           // of the exchange, and
   size_t size;                                // bytes of a lane
+  void (*change)(void* given);                // may be null
   unsigned exchanges;
   // What the lanes give each other. A lane is at most one exchange ahead of another, so two do.
   alignas(16) std::byte given[2][kWarp * kExchanged];
@@ -70,6 +71,7 @@ void ReleaseExchange(Warp& warp) {
   if (warp.arrived == 0 || warp.arrived != warp.live) return;
   warp.arrived = 0;
   warp.ready = warp.live;
+  if (warp.change) warp.change(warp.given[warp.exchanges % 2]);
   ++warp.exchanges;
 }
 
@@ -152,15 +154,18 @@ void Barrier() {
   GiveWay();
 }
 
-const void* Exchange(const char* kind, const void* bytes, size_t size) {
+const void* Exchange(const char* kind, const void* bytes, size_t size) { return Exchange(kind, bytes, size, nullptr); }
+
+const void* Exchange(const char* kind, const void* bytes, size_t size, void (*change)(void* given)) {
   if (size > kExchanged) Refuse("exchanges more than the emulator's lanes hold");
   Warp& warp = RunningWarp();
-  if (warp.arrived && (std::strcmp(warp.kind, kind) != 0 || warp.size != size)) Refuse("is in a warp whose lanes do different things at the same time");
+  if (warp.arrived && (warp.size != size || (warp.kind != kind && std::strcmp(warp.kind, kind) != 0))) Refuse("is in a warp whose lanes do different things at the same time");
   std::byte* given = warp.given[warp.exchanges % 2];
   if (!warp.arrived) std::memset(given, 0xff, kWarp * size);
   if (size > 0) std::memcpy(given + block.running->place.thread.x % kWarp * size, bytes, size);
   warp.kind = kind;
   warp.size = size;
+  warp.change = change;
   warp.arrived |= RunningLane();
   ReleaseExchange(warp);
   GiveWay();

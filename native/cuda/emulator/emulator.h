@@ -69,6 +69,9 @@ void Barrier();
 // size must be the same for all. Valid until the lane's next exchange.
 const void* Exchange(const char* kind, const void* bytes, size_t size);
 
+// cuda/tensor_core.cuh says what it does.
+void MultiplyTile(float* c, const uint32_t* a, const uint32_t* b);
+
 // Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
 void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();

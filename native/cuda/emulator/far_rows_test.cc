@@ -7,13 +7,14 @@
 namespace flab::conformance {
 namespace {
 
-constexpr int64_t kRows = 3, kWidth = 40, kStride = (int64_t{1} << 31) + 16;  // row 2 begins past 2^32 numbers
+// Row 16 begins past 2^32 numbers. A thread reaches its first row by the row's number, and the next by steps of 32 rows.
+constexpr int64_t kRows = 40, kWidth = 40, kStride = (int64_t{1} << 28) + 16;
 
 TEST("emulated: matmul reaches rows that are more than 2^32 numbers apart") {
   FlabDeviceInfo info;
   Expect(Backend().info(0, &info), "info");
   if (std::string(info.name) != "emulated") return testing::Skip("of the emulator only");
-  setenv("FLAB_EMULATED_MEMORY", "100000000000", 1);
+  setenv("FLAB_EMULATED_MEMORY", "200000000000", 1);
   for (const int32_t dtype : {FLAB_F32, FLAB_BF16}) {
     for (const int64_t before : {0, 1}) {  // aligned and not
       const int64_t item = dtype == FLAB_F32 ? 4 : 2;
@@ -32,11 +33,11 @@ TEST("emulated: matmul reaches rows that are more than 2^32 numbers apart") {
       Expect(Backend().matmul(Device(), &call), "matmul");
       Expect(Backend().synchronize(Device(), FLAB_COMPUTE), "synchronize");
       for (int64_t i = 0; i < kRows; ++i) {
+        const std::vector<float> got = FromDevice<float>(out.as<float>() + i * kStride, kRows);
         for (int64_t j = 0; j < kRows; ++j) {
           double expected = 0;
           for (int64_t k = 0; k < kWidth; ++k) expected += numbers.values[i * kWidth + k] * numbers.values[(kRows + j) * kWidth + k];
-          const float got = FromDevice<float>(out.as<float>() + i * kStride + j, 1)[0];
-          EXPECT(got == expected, "row ", i, " column ", j, ": ", got, " for ", expected);
+          EXPECT(got[j] == expected, "row ", i, " column ", j, ": ", got[j], " for ", expected);
         }
       }
     }

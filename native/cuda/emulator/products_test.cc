@@ -56,8 +56,9 @@ struct Ones {
   bool AreRight(FlabDevice* device, const FlabMatmul& call) const {
     Expect(Backend().matmul(device, &call), "matmul");
     Expect(Backend().synchronize(device, FLAB_COMPUTE), "synchronize");
-    for (const float value : FromDevice<float>(call.out, call.rows * call.columns)) {
-      if (value != static_cast<float>(call.depth)) return false;
+    const std::vector<float> got = FromDevice<float>(call.out, (call.rows - 1) * call.out_stride + call.columns);
+    for (int64_t i = 0; i < call.rows * call.columns; ++i) {
+      if (got[i / call.columns * call.out_stride + i % call.columns] != static_cast<float>(call.depth)) return false;
     }
     return true;
   }
@@ -123,8 +124,16 @@ TEST("emulated products: an algorithm is asked for once for a shape, its strides
   FlabMatmul call = ones.Call(3, 4, 5);
   EXPECT(asked(call) == 1);
   EXPECT(asked(call) == 0);
-  call.a_stride = 8;
-  EXPECT(asked(call) == 1, "another stride");
+  const auto change = [&](int64_t FlabMatmul::*number, int64_t value) {
+    call.*number = value;
+    EXPECT(asked(call) == 1, "a number changed to ", value);
+  };
+  change(&FlabMatmul::a_stride, 8);
+  change(&FlabMatmul::weights_stride, 9);
+  change(&FlabMatmul::out_stride, 10);
+  change(&FlabMatmul::rows, 2);
+  change(&FlabMatmul::columns, 3);
+  change(&FlabMatmul::depth, 4);
   call.out += 1;
   EXPECT(asked(call) == 1, "another alignment");
   call.out += 4;

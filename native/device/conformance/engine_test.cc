@@ -23,7 +23,6 @@ std::shared_ptr<Device> OpenTestDevice(int64_t limit = 0) {
 
 struct Pair {
   explicit Pair(Compute compute, int64_t limit = 0) {
-    Tiny tiny = TheTiny();
     tiny.compute = compute;
     cpu = tiny.Open();
     there = tiny.Open();
