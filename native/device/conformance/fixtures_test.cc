@@ -87,7 +87,7 @@ TEST("device: scores of layers are those of removing each layer in transformers,
     const LayerScores all = ScoreLayers(job, *model, Whole(*model), packed.texts(), {.positions = PositionKind::kAll, .losses = true});
     const LayerScores last = ScoreLayers(job, *model, Whole(*model), packed.texts(), {});
     for (int64_t layer = 0; layer < fixture.spec.layers; ++layer) {
-      const std::string after = "." + std::to_string(layer);
+      const std::string after = std::string(".").append(std::to_string(layer));
       const std::vector<float> divergences = ValuesOf(fixture, "kl.", {"a", "b"}, after);
       const double mean = std::accumulate(divergences.begin(), divergences.end(), 0.0) / static_cast<double>(divergences.size());
       const double mean_last = (static_cast<double>(fixture.Values("kl.a" + after).back()) + fixture.Values("kl.b" + after).back()) / 2;
