@@ -11,7 +11,7 @@ import {formatRatio, formatSeconds} from './numbers.mjs';
 import {startPeers} from './peers.mjs';
 import {cleanUp, run} from './processes.mjs';
 import {compare, runInTurns, summarise} from './rounds.mjs';
-import {selectCases} from './select.mjs';
+import {isLimit, selectCases} from './select.mjs';
 import {bestOfKinds, disturbances, resultTable} from './table.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -75,7 +75,7 @@ const timeAll = async ({cases, core, peers}, flags, results) => {
 		tell(`[${index + 1}/${cases.length}] ${one.name} ... `);
 		const result = await timeCase(one, flags, {servers, limits});
 		results.push(result);
-		if (one.name.startsWith('limit/')) {
+		if (isLimit(one)) {
 			limits.set(one.name, (one.flops || one.bytes) / result.bestSeconds);
 		}
 

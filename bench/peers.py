@@ -1,41 +1,25 @@
 """What people would run instead, in PyTorch and transformers: peers of the cases of native/bench, timed in the same way.
 
-Started by `npm run bench -- --peers`; lines of JSON in and out:
-
-    out  {"ready": true}                      when what is needed is installed
-    in   {"threads": 2, "models": [...]}      the models' shapes as flab_bench lists them
-    out  {"versions": {...}, "peers": {...}}  by the beginning of cases' names, their peers as "kind: form"; a kind's best counts
-    in   {"case": NAME, "peer": NAME}         again and again
-    out  {"prepared": true}                   the first time for a case and peer, which is warm now
-    out  {"seconds": 0.1, ...}                after that: what one run took
-    out  {"error": TEXT}                      where this peer can't run here
+Started by `npm run bench -- --peers`; peer_server.py says how it is asked. Its setup is {"threads": 2, "models": [...]}, the models'
+shapes as flab_bench lists them.
 
 Operands are made once for a case and shared by its peers; another case lets go of them first.
 """
 
-import gc
-import importlib.util
 import itertools
-import json
 import os
-import platform
-import sys
-import time
 
-PEERS = {}  # how the names of cases begin: names of their peers
-BUILDERS = {}  # the same: what makes a case's operands from the rest of its name and returns its peers' functions by name
+from peer_server import Clock, begin, compiled, peers, serve
 
+setup = begin()
+# Kernels are compiled in this process: no workers that would still be busy while the other side is timed.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+import torch
+import torch.nn.functional as F
+import transformers
 
-def peers(beginning, *names):
-    def register(build):
-        PEERS[beginning], BUILDERS[beginning] = names, build
-        return build
-
-    return register
-
-
-def compiled(function):
-    return torch.compile(function, dynamic=False)
+models = setup["models"]
+torch.set_num_threads(setup["threads"])
 
 
 def dtype_of(name):
@@ -162,8 +146,6 @@ def wanda(shape):
 
 def make_model(name):
     """A model with random bf16 weights: CodeQwen's as Qwen2, the others as Llama."""
-    import transformers
-
     shape = next(model for model in models if model["name"] == name)
     make = transformers.Qwen2Config if "qwen" in name else transformers.LlamaConfig
     config = make(
@@ -252,89 +234,4 @@ def sweep(shape):
     return {"eager: naive search": Candidates(shape)}
 
 
-# ---- the server ----
-
-
-def peak_bytes():
-    """Largest resident memory since reset_peak; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/status") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-    except OSError:
-        return 0
-
-
-def reset_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
-
-
-class Cases:
-    def __init__(self):
-        self.prepared, self.runs, self.warm = None, {}, set()
-
-    def ask(self, case, peer):
-        if case != self.prepared:
-            self.prepared, self.runs, self.warm = None, {}, set()
-            torch._dynamo.reset()
-            gc.collect()
-            beginning = next(beginning for beginning in BUILDERS if case.startswith(beginning + "/"))
-            self.runs = BUILDERS[beginning](case[len(beginning) + 1 :])
-            self.prepared = case
-            reset_peak()
-        run = self.runs[peer]
-        parts = getattr(run, "parts", 1)
-        if peer not in self.warm:
-            if parts == 1:
-                run()  # compiles, and allocates what is kept
-            self.warm.add(peer)
-            return {"prepared": True}
-        cpu, start = time.process_time(), time.perf_counter()
-        run()
-        answer = {"seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu, "peakBytes": peak_bytes()}
-        if parts > 1:
-            answer.update(scale=parts, note=f"estimated from 1 of {parts} candidates")
-        return answer
-
-
-def main():
-    global torch, F, models
-    # What libraries print goes to the standard error.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-
-    def answer(value):
-        print(json.dumps(value), file=answers, flush=True)
-
-    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"{' and '.join(missing)} not installed in {sys.executable}: {sys.executable} -m pip install torch transformers", file=sys.stderr)
-        sys.exit(2)
-    answer({"ready": True})
-    setup = json.loads(sys.stdin.readline() or "null")
-    if setup is None:
-        return
-    # Kernels are compiled in this process: no workers that would still be busy while the other side is timed.
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    import torch
-    import torch.nn.functional as F
-    import transformers
-
-    models = setup["models"]
-    torch.set_num_threads(setup["threads"])
-    torch.set_grad_enabled(False)
-    torch.manual_seed(0)
-    answer({"versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}, "peers": PEERS})
-    cases = Cases()
-    for line in sys.stdin:
-        asked = json.loads(line)
-        try:
-            answer(cases.ask(asked["case"], asked["peer"]))
-        except Exception as error:
-            answer({"error": f"{type(error).__name__}: {error}"[:500]})
-
-
-main()
+serve(Clock())

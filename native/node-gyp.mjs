@@ -2,7 +2,7 @@
 // Stands in for node-gyp under prebuildify (see prebuilds.mjs): the same build as everywhere, without node-gyp's downloads.
 // prebuildify moves what it finds in build/Release of the folder that this runs in.
 import {spawnSync} from 'node:child_process';
-import {cpSync} from 'node:fs';
+import {cpSync, mkdirSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from './cross.mjs';
@@ -16,7 +16,8 @@ if (process.env.PREBUILD_ARCH === process.arch) {
 	}
 
 	// A copy: the binary that a checkout runs with stays where it is.
-	cpSync(join(root, 'build', 'Release'), join('build', 'Release'), {recursive: true});
+	mkdirSync(join('build', 'Release'), {recursive: true});
+	cpSync(join(root, 'build', 'Release', 'flab_pruner.node'), join('build', 'Release', 'flab_pruner.node'));
 } else {
 	build('flab_addon');
 }

@@ -9,11 +9,11 @@ import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
 import prebuildify from 'prebuildify';
 import * as cross from './cross.mjs';
+import {installCuda, newestGlibc} from './cuda.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const machines = {x64: 62, arm64: 183}; // EM_X86_64 and EM_AARCH64 of the ELF header
 const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-const newestGlibc = 34; // 2.34: RHEL 9, Ubuntu 22.04, Debian 12
 
 const fail = message => {
 	console.error(`flab-pruner: ${message}`);
@@ -87,4 +87,8 @@ for (const arch of architectures) {
 	}
 
 	console.log(`${path}: ${statSync(path).size} bytes`);
+	// The one for GPUs lies beside it, where it can be made.
+	if (arch === 'x64') {
+		installCuda(dirname(path));
+	}
 }

@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 // Writes what is made from the zod schemas, after they were compiled: schemas/*.json for editors and other programs, and
 // ts/plan/types.ts, the public types with their descriptions. `--check` writes nothing and fails where a file is out of date.
+//
+// The types are written here and not by json-schema-to-typescript, as that (16.0) has no `readonly`, makes `never[]` of tuples (prefixItems),
+// four types of one that is used in four places (SampleSource, SampleSource1, ...), and leaves out defaults.
 
 import {readFileSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import process from 'node:process';
-import {z} from 'zod';
-import {applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema} from '../dist/plan/optionSchemas.js';
-import {planSchema} from '../dist/plan/schema.js';
-import {reportSchema} from '../dist/report/schema.js';
+import * as z from 'zod';
+import {applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema} from '../build/ts/plan/optionSchemas.js';
+import {planSchema} from '../build/ts/plan/schema.js';
+import {reportSchema} from '../build/ts/report/schema.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

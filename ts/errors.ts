@@ -13,6 +13,10 @@
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
  * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
+ * - `ERR_NO_DRIVER`, `ERR_OLD_DRIVER`, `ERR_NO_DEVICE`, `ERR_DEVICE_BUSY`, `ERR_DEVICE_UNSUPPORTED`: why a GPU can't be used
+ * - `ERR_NO_BACKEND`: the library for GPUs is not there, or is of another version
+ * - `ERR_DEVICE_MEMORY`: the work does not fit the memory of the GPU that it may take
+ * - `ERR_DEVICE_FAULT`: the GPU failed while it computed; the process goes on without it
  * - `ERR_ABORTED`: cancelled through an AbortSignal or Ctrl-C
  * - `ERR_NATIVE_LOAD`: the native addon could not be loaded
  * - `ERR_INTERNAL`: a defect of flab-pruner
@@ -31,6 +35,14 @@ export const errorCodes = [
 	'ERR_PROOF',
 	'ERR_VERIFY',
 	'ERR_MEMORY',
+	'ERR_NO_DRIVER',
+	'ERR_OLD_DRIVER',
+	'ERR_NO_DEVICE',
+	'ERR_DEVICE_BUSY',
+	'ERR_DEVICE_UNSUPPORTED',
+	'ERR_NO_BACKEND',
+	'ERR_DEVICE_MEMORY',
+	'ERR_DEVICE_FAULT',
 	'ERR_ABORTED',
 	'ERR_NATIVE_LOAD',
 	'ERR_INTERNAL',

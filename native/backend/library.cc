@@ -49,10 +49,11 @@ const FlabBackend& OpenBackend(const std::string& path) {
   static std::mutex mutex;
   static std::map<std::string, const FlabBackend*> opened;
   const std::lock_guard lock(mutex);
-  const char* other = std::getenv("FLAB_CUDA_LIBRARY");
-  const std::string chosen = other && *other ? other : path;
+  const char* variable = std::getenv("FLAB_CUDA_LIBRARY");
+  const bool named = variable && *variable;
+  const std::string chosen = named ? variable : path;
   const FlabBackend*& backend = opened[chosen];
-  if (!backend) backend = Open(chosen, chosen == path);
+  if (!backend) backend = Open(chosen, !named);
   return *backend;
 }
 

@@ -1,4 +1,5 @@
-// Runs every test, or those whose title contains one of the arguments; not those that contain an argument after a "-".
+// Runs every test, or those whose title contains one of the arguments; not those that contain an argument after a "-". With --list as
+// the first argument it only prints their titles.
 // The exit status is 1 after a failure, and 77 where the instruction set that FLAB_CPU names is not available here.
 
 #include "base/testing.h"
@@ -69,6 +70,13 @@ static bool IsWanted(const std::string& title, const std::vector<std::string>& w
   return wanted || named;
 }
 
+static int List(const std::vector<std::string>& words) {
+  for (const Test& test : Tests()) {
+    if (IsWanted(test.title, words)) std::printf("%s\n", test.title);
+  }
+  return 0;
+}
+
 static int RunAll(const std::vector<std::string>& words) {
   using Clock = std::chrono::steady_clock;
   int passed = 0, failed = 0;
@@ -89,6 +97,7 @@ static int RunAll(const std::vector<std::string>& words) {
 }  // namespace flab::testing
 
 int main(int count, char** arguments) {
+  if (count > 1 && std::string(arguments[1]) == "--list") return flab::testing::List({arguments + 2, arguments + count});
   try {
     std::printf("%s\n", flab::ActiveKernels().name);
   } catch (const flab::Error& error) {

@@ -1,11 +1,14 @@
 // The core's benchmarks.
 //
 //   flab_bench [part of a name]   runs the cases, one line of text each
-//   flab_bench --list             a line of JSON on this build and the models of the cases, then one a case
+//   flab_bench --list             a line of JSON on this build, the models of the cases and the GPU, then one a case
 //   flab_bench --serve            reads names from stdin; answers with JSON. A name that is not that of the line before lets go
 //                                 of the former case's memory and makes this one's operands; the same name again runs the
 //                                 operation and tells the seconds on the clock and of all processors, and the largest
 //                                 resident memory since the operands were ready.
+//
+// Cases named "gpu/..." are there where FLAB_CUDA_LIBRARY names the library for GPUs and it finds one; FLAB_PRODUCTS names the library
+// of products.
 
 #include <algorithm>
 #include <chrono>
@@ -17,15 +20,16 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "bench/bench.h"
+#include "bench/gpu.h"
 #include "cpu/kernels.h"
 
 namespace flab::bench {
 namespace {
 
-double Seconds(const std::function<void()>& run) {
+double Seconds(const Case& c, const std::function<void()>& run) {
   const auto start = std::chrono::steady_clock::now();
   run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(c.repeats);
 }
 
 // Largest resident memory since ResetPeak, in bytes; 0 where the system does not tell.
@@ -40,7 +44,7 @@ double PeakBytes() {
 void ResetPeak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
 const char* NameOf(Limit limit) {
-  constexpr const char* kNames[] = {"", "limit/copy", "limit/read", "limit/f32", "limit/bf16"};
+  constexpr const char* kNames[] = {"", "limit/copy", "limit/read", "limit/f32", "limit/bf16", "gpu/limit/copy", "gpu/limit/read", "gpu/limit/upload", "gpu/limit/f32", "gpu/limit/bf16"};
   return kNames[static_cast<int>(limit)];
 }
 
@@ -50,9 +54,9 @@ constexpr const char* kCompiler = __VERSION__;
 constexpr const char* kCompiler = "GCC " __VERSION__;
 #endif
 
-void List(const std::vector<Case>& cases) {
-  std::printf("{\"cpu\": \"%s\", \"threads\": %d, \"compiler\": \"%s\", \"models\": %s}\n", ActiveKernels().name, ThreadPool::Process().threads(),
-              kCompiler, ModelsAsJson().c_str());
+void List(const std::vector<Case>& cases, const OpenedGpu& opened) {
+  std::printf("{\"cpu\": \"%s\", \"threads\": %d, \"compiler\": \"%s\", \"models\": %s, \"gpu\": %s}\n", ActiveKernels().name,
+              ThreadPool::Process().threads(), kCompiler, ModelsAsJson().c_str(), GpuAsJson(opened).c_str());
   for (const Case& c : cases) {
     std::printf("{\"name\": \"%s\", \"limit\": \"%s\", \"bytes\": %.0f, \"flops\": %.0f, \"tokens\": %.0f}\n", c.name.c_str(), NameOf(c.limit),
                 c.bytes, c.flops, c.tokens);
@@ -73,7 +77,7 @@ void Serve(const std::vector<Case>& cases) {
       std::printf("{\"prepared\": true}\n");
     } else {
       const std::clock_t start = std::clock();
-      const double seconds = Seconds(run);
+      const double seconds = Seconds(*found, run);
       const double cpu_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
       std::printf("{\"seconds\": %.9f, \"cpuSeconds\": %.6f, \"peakBytes\": %.0f}\n", seconds, cpu_seconds, PeakBytes());
     }
@@ -87,7 +91,7 @@ void RunAll(const std::vector<Case>& cases, const std::string& part) {
     const auto run = c.prepare();
     run();
     std::vector<double> times;
-    for (double total = 0; times.size() < 2 || (times.size() < 15 && total < 2); total += times.back()) times.push_back(Seconds(run));
+    for (double total = 0; times.size() < 2 || (times.size() < 15 && total < 2); total += times.back()) times.push_back(Seconds(c, run));
     std::sort(times.begin(), times.end());
     std::printf("%-44s median %10.3f ms  best %10.3f ms", c.name.c_str(), times[times.size() / 2] * 1e3, times[0] * 1e3);
     if (c.bytes) std::printf("  %7.2f GB/s", c.bytes / times[0] / 1e9);
@@ -106,9 +110,11 @@ int Main(int count, char** arguments) {
   AddDivergences(cases);
   AddNeurons(cases);
   AddModels(cases);
+  const OpenedGpu opened = OpenGpu();
+  if (opened.gpu) AddGpu(cases, opened.gpu);
   const std::string argument = count > 1 ? arguments[1] : "";
   if (argument == "--list") {
-    List(cases);
+    List(cases, opened);
   } else if (argument == "--serve") {
     Serve(cases);
   } else {

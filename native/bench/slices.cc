@@ -11,16 +11,6 @@
 namespace flab::bench {
 namespace {
 
-// `keep` of `count` indices, evenly spread at random.
-std::vector<uint32_t> Keep(int64_t count, int64_t keep) {
-  std::vector<uint32_t> indices;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t wanted = keep - static_cast<int64_t>(indices.size());
-    if ((Noise(i) + 1) / 2 * static_cast<float>(count - i) < static_cast<float>(wanted)) indices.push_back(static_cast<uint32_t>(i));
-  }
-  return indices;
-}
-
 std::vector<uint32_t> Every(int64_t count, int64_t step) {
   std::vector<uint32_t> indices;
   for (int64_t i = 0; i < count; i += step) indices.push_back(static_cast<uint32_t>(i));
@@ -41,6 +31,15 @@ std::string Name(const char* kind, int64_t rows, int64_t columns, const std::str
 }
 
 }  // namespace
+
+std::vector<uint32_t> Keep(int64_t count, int64_t keep) {
+  std::vector<uint32_t> indices;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t wanted = keep - static_cast<int64_t>(indices.size());
+    if ((Noise(i) + 1) / 2 * static_cast<float>(count - i) < static_cast<float>(wanted)) indices.push_back(static_cast<uint32_t>(i));
+  }
+  return indices;
+}
 
 void AddSlices(std::vector<Case>& cases) {
   const auto add_rows = [&](int64_t rows, int64_t columns, int64_t keep) {

@@ -34,6 +34,13 @@ Napi::Value MapFile(const Napi::CallbackInfo& info) {
 
 Napi::Value OpenModel(const Napi::CallbackInfo& info) { return WrapModel(info.Env(), ReadNewModel(ReadInput(info))); }
 
+// Whatever a handle holds; jobs that run keep it until they end.
+template <void (*kClose)(const Napi::Value&)>
+Napi::Value Close(const Napi::CallbackInfo& info) {
+  kClose(info[0]);
+  return info.Env().Undefined();
+}
+
 Napi::Value LimitThreads(const Napi::CallbackInfo& info) {
   ThreadPool::Limit(std::max(0, info[0].ToNumber().Int32Value()));
   return info.Env().Undefined();
@@ -86,6 +93,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("limitMemory", Guarded<LimitMemoryBytes>);
   define("resources", Guarded<Resources>);
   define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
+  define("closeModel", Guarded<Close<CloseModel>>);
+  define("closeDevice", Guarded<Close<CloseDevice>>);
   define("listDevices", Guarded<StartListDevices>);
   define("openDevice", Guarded<StartOpenDevice>);
   define("leastMemory", Guarded<LeastMemory>);

@@ -216,7 +216,13 @@ Napi::Value WrapModel(Napi::Env env, ModelPointer model) {
 
 ModelPointer ReadModel(const Napi::Value& value) {
   if (!value.IsExternal()) Refuse("model: expected an opened model");
-  return *value.As<Napi::External<ModelPointer>>().Data();
+  ModelPointer model = *value.As<Napi::External<ModelPointer>>().Data();
+  if (!model) Refuse("model: expected an opened model, got one that was closed");
+  return model;
+}
+
+void CloseModel(const Napi::Value& value) {
+  if (value.IsExternal()) value.As<Napi::External<ModelPointer>>().Data()->reset();
 }
 
 ModelPointer ReadNewModel(const Napi::Object& object) {
@@ -244,7 +250,13 @@ Napi::Value WrapDevice(Napi::Env env, DevicePointer device) {
 
 DevicePointer ReadDevice(const Napi::Value& value) {
   if (!value.IsExternal()) Refuse("device: expected an opened device");
-  return *value.As<Napi::External<DevicePointer>>().Data();
+  DevicePointer device = *value.As<Napi::External<DevicePointer>>().Data();
+  if (!device) Refuse("device: expected an opened device, got one that was closed");
+  return device;
+}
+
+void CloseDevice(const Napi::Value& value) {
+  if (value.IsExternal()) value.As<Napi::External<DevicePointer>>().Data()->reset();
 }
 
 ModelView ReadView(const Napi::Value& value, const Model& model) {

@@ -70,10 +70,12 @@ Napi::Value IndexArray(Napi::Env env, const std::vector<uint32_t>& values);
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model);
 ModelPointer ReadModel(const Napi::Value& value);
+void CloseModel(const Napi::Value& value);
 ModelPointer ReadNewModel(const Napi::Object& object);
 
 Napi::Value WrapDevice(Napi::Env env, DevicePointer device);
 DevicePointer ReadDevice(const Napi::Value& value);
+void CloseDevice(const Napi::Value& value);
 
 // Absent parts of a view are filled in: all layers, all tokens.
 ModelView ReadView(const Napi::Value& value, const Model& model);

@@ -39,6 +39,7 @@ int Set(int code, int64_t asked, int64_t available) {
 
 int Fail(cudaError_t error, const char* where) {
   std::snprintf(failure.message, sizeof failure.message, "%s: %s (%s)", where, cudaGetErrorString(error), cudaGetErrorName(error));
+  cudaGetLastError();  // or the next launch finds it, and takes it for its own
   return Set(CodeOf(error), 0, 0);
 }
 
@@ -74,7 +75,7 @@ int Info(int32_t index, FlabDeviceInfo* info) {
   *info = {};
   cudaDeviceProp properties;
   if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return Fail(error, "asking a device its name");
-  std::snprintf(info->name, sizeof info->name, "%s", properties.name);
+  std::snprintf(info->name, sizeof info->name, "%.127s", properties.name);
   int cache = 0;
   const struct {
     int* value;
@@ -105,11 +106,12 @@ int Open(int32_t index, const char* products, FlabDevice** device) {
   if (const int code = Info(index, &info)) return code;
   if (info.major < kOldestMajor) {
     char message[200];
-    std::snprintf(message, sizeof message, "%s has compute capability %d.%d, the oldest supported one is %d.0", info.name, info.major, info.minor, kOldestMajor);
+    std::snprintf(message, sizeof message, "%.100s has compute capability %d.%d, the oldest supported one is %d.0", info.name, info.major, info.minor, kOldestMajor);
     return FailWith(FLAB_UNSUPPORTED, message);
   }
   auto opened = std::make_unique<FlabDevice>();
   opened->index = index;
+  opened->processors = info.processors;
   cudaError_t error = cudaSetDevice(index);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->compute, cudaStreamNonBlocking);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->upload, cudaStreamNonBlocking);

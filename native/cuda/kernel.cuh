@@ -9,6 +9,7 @@
 #include <limits>
 
 #ifdef FLAB_EMULATE
+#include "base/dtype.h"
 #include "cuda/emulator/emulator.h"
 #else
 #include <cuda_runtime.h>
@@ -18,8 +19,11 @@ namespace flab::cuda {
 
 constexpr int kWarp = 32;
 
-// A bf16 number's bits.
+// A bf16 number's bits, and a half's of IEEE 754.
 struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
   uint16_t bits;
 };
 
@@ -32,6 +36,18 @@ __device__ __forceinline__ float ToFloat(Bf16 value) {
   return result;
 #else
   return __uint_as_float(wide);
+#endif
+}
+
+__device__ __forceinline__ float ToFloat(F16 value) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
+  return result;
+#elif defined(FLAB_EMULATE)
+  return FromF16(value.bits);
+#else
+  return 0;
 #endif
 }
 
@@ -90,6 +106,26 @@ __device__ __forceinline__ float Exp2(float x) {
 #else
   return exp2f(x);
 #endif
+}
+
+// The logarithm of a normal number to base 2, to about 1e-6.
+__device__ __forceinline__ float Log2(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return log2f(x);
+#endif
+}
+
+// The same number, which the compiler does not know to be the same: what is computed from it is computed anew, where otherwise a
+// result of before would be kept in a register.
+__device__ __forceinline__ float Anew(float value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+f"(value));
+#endif
+  return value;
 }
 
 // The block's shared memory as one struct. Its bytes are those that the launch asked for.
@@ -164,7 +200,13 @@ __device__ __forceinline__ void Store16(T* to, uint4 value) {
   *reinterpret_cast<uint4*>(to) = value;
 }
 
-constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Items that are loaded and stored as one, at an address that is aligned to all of them.
+template <typename T, int kCount>
+struct alignas(sizeof(T) * kCount) Pack {
+  T items[kCount];
+};
+
+__host__ __device__ constexpr int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline bool IsAligned(const void* address, int64_t bytes) { return reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(bytes) == 0; }
 

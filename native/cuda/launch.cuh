@@ -22,6 +22,7 @@ template <typename... Parameters, typename... Arguments>
 int Launch(cudaStream_t stream, const char* name, void (*kernel)(Parameters...), dim3 blocks, unsigned threads, size_t shared, Arguments... arguments) {
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return FLAB_OK;
 #ifdef FLAB_EMULATE
+  (emulator::CheckArgument(name, &arguments, sizeof arguments), ...);
   emulator::Launch(stream, name, blocks, threads, shared, [=] { kernel(static_cast<Parameters>(arguments)...); });
 #else
   constexpr size_t kWithoutAsking = 48 << 10;

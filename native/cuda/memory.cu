@@ -9,7 +9,7 @@ int Done(cudaError_t error, const char* where) { return error == cudaSuccess ? F
 
 }  // namespace
 
-int Available(FlabDevice* device, int64_t* bytes) {
+int Available(FlabDevice*, int64_t* bytes) {
   size_t available = 0, total = 0;
   const cudaError_t error = cudaMemGetInfo(&available, &total);
   *bytes = static_cast<int64_t>(available);
@@ -32,7 +32,7 @@ void Release(FlabDevice* device, void* memory) {
   cudaFree(memory);
 }
 
-int AllocatePinned(FlabDevice* device, int64_t bytes, void** memory) {
+int AllocatePinned(FlabDevice*, int64_t bytes, void** memory) {
   *memory = nullptr;
   if (bytes == 0) return FLAB_OK;
   const cudaError_t error = cudaMallocHost(memory, static_cast<size_t>(bytes));

@@ -28,7 +28,7 @@ int Wait(FlabDevice* device, FlabStream stream, int32_t event);
 int WaitHere(FlabDevice* device, int32_t event);
 int Synchronize(FlabDevice* device, FlabStream stream);
 
-// gather.cu
+// gather.cu, gather_columns.cu
 int GatherRows(FlabDevice* device, const void* from, int64_t row_bytes, const uint32_t* keep, int64_t count, void* to);
 int ScatterRows(FlabDevice* device, const void* from, int64_t row_bytes, const uint32_t* keep, int64_t count, void* to);
 int GatherColumns(FlabDevice* device, const void* from, int64_t rows, int64_t columns, int32_t item_bytes, const uint32_t* keep, int64_t count, void* to);

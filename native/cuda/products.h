@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "cuda/launch.cuh"
 
@@ -10,16 +9,17 @@ namespace flab::cuda {
 // The library of matrix products, cuBLASLt, opened at run time: it is half a gigabyte and never shipped.
 class Products {
  public:
-  // `path`: null for the usual names (version 13, then 12), "" for none. Never fails: without a library it says why.
+  // For the current device. `path`: null for the usual names (version 13, then 12), "" for none. Never fails: without a library it says
+  // why.
   static std::unique_ptr<Products> Open(const char* path);
   virtual ~Products() = default;
 
-  // Its name and version, or why there is none.
+  // Its version and name, or why there is none.
   virtual const char* description() const = 0;
   virtual bool fast() const = 0;
 
-  // False where it has no way to do this call; then a kernel of our own does it.
-  virtual bool Multiply(cudaStream_t stream, const FlabMatmul& call, int* code) = 0;
+  // False where it has no way to do this call, or fails; then a kernel of our own does it, or meets what is wrong with the device.
+  virtual bool Multiply(cudaStream_t stream, const FlabMatmul& call) = 0;
 };
 
 }  // namespace flab::cuda

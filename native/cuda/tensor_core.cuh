@@ -18,19 +18,7 @@ __device__ __forceinline__ void MultiplyTile(float (&c)[4], const uint32_t (&a)[
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #elif defined(FLAB_EMULATE)
-  struct Factors {
-    uint32_t a[4], b[2];
-  } own{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const auto* lanes = static_cast<const Factors*>(emulator::Exchange("mma", &own, sizeof own));
-  const auto half = [](uint32_t word, int which) { return ToFloat(Bf16{static_cast<uint16_t>(word >> (16 * which))}); };
-  const int group = threadIdx.x % kWarp / 4, pair = threadIdx.x % 4 * 2;
-  for (int i = 0; i < 4; ++i) {
-    const int below = i / 2, column = pair + i % 2;  // below: the row is group + 8
-    for (int k = 0; k < 16; ++k) {
-      const int owner = k % 8 / 2, right = k / 8;
-      c[i] += half(lanes[group * 4 + owner].a[below + 2 * right], k % 2) * half(lanes[column * 4 + owner].b[right], k % 2);
-    }
-  }
+  emulator::MultiplyTile(c, a, b);
 #endif
 }
 
@@ -63,16 +51,19 @@ __device__ __forceinline__ void LoadTiles(uint32_t (&r)[4], const Bf16* row) {
 #endif
 }
 
-// Starts to copy 16 bytes to shared memory, or zeros where they are not valid; then `global` is not read. Both aligned to 16 bytes.
-__device__ __forceinline__ void CopyAsync(void* shared, const void* global, bool valid = true) {
+// Starts to copy the first `bytes` of 16 to shared memory and puts zeros after them; of `global` nothing else is read. Both addresses are
+// aligned to 16 bytes.
+__device__ __forceinline__ void CopyAsyncPart(void* shared, const void* global, int bytes) {
 #if defined(__CUDA_ARCH__)
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const int bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
 #elif defined(FLAB_EMULATE)
-  emulator::CopyLater(shared, global, valid);
+  emulator::CopyLater(shared, global, bytes);
 #endif
 }
+
+// All 16 bytes, or zeros where they are not valid; then `global` is not read.
+__device__ __forceinline__ void CopyAsync(void* shared, const void* global, bool valid = true) { CopyAsyncPart(shared, global, valid ? 16 : 0); }
 
 // Ends a group of copies of this thread.
 __device__ __forceinline__ void EndCopies() {

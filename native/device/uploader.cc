@@ -10,6 +10,8 @@ namespace {
 // Three: one on its way, one that is filled, one that waits.
 constexpr int64_t kPieces = 3;
 constexpr int64_t kPieceBytes = int64_t{32} << 20;
+// What is sent at a time, and waited for.
+constexpr int64_t kParcelBytes = int64_t{4} << 20;
 // Of a task: long enough that reading from the page cache is at its best.
 constexpr int64_t kTaskBytes = int64_t{1} << 20;
 
@@ -39,7 +41,7 @@ int64_t ComputeBytes(Compute compute) { return compute == Compute::kBF16 ? 2 : 4
 
 Uploader::Uploader(std::shared_ptr<Device> device) : device_(std::move(device)) {}
 
-int64_t Uploader::Bytes() { return kPieces * kPieceBytes; }
+int64_t Uploader::Bytes() { return kPieces * kPieceBytes + kParcelBytes; }
 
 void Uploader::Rows(const Job& job, const Tensor& tensor, int64_t first, int64_t count, Compute compute, void* to) {
   Stream(job, count * tensor.columns, ComputeBytes(compute), to,
@@ -79,11 +81,13 @@ void Uploader::Stream(const Job& job, int64_t items, int64_t item_bytes, void* t
 }
 
 void Uploader::Send(void* to, const void* from, int64_t bytes) {
-  if (bytes == 0) return;
-  const PinnedMemory pinned(device_, bytes);
-  std::memcpy(pinned.data(), from, static_cast<size_t>(bytes));
-  device_->Check(device_->backend.upload(device_->handle, FLAB_COMPUTE, to, pinned.data(), bytes), "uploading");
-  device_->Check(device_->backend.synchronize(device_->handle, FLAB_COMPUTE), "uploading");
+  if (!parcel_) parcel_ = std::make_unique<PinnedMemory>(device_, kParcelBytes);
+  for (int64_t sent = 0; sent < bytes; sent += kParcelBytes) {
+    const int64_t size = std::min(kParcelBytes, bytes - sent);
+    std::memcpy(parcel_->data(), static_cast<const std::byte*>(from) + sent, static_cast<size_t>(size));
+    device_->Check(device_->backend.upload(device_->handle, FLAB_COMPUTE, static_cast<std::byte*>(to) + sent, parcel_->data(), size), "uploading");
+    device_->Check(device_->backend.synchronize(device_->handle, FLAB_COMPUTE), "uploading");
+  }
 }
 
 }  // namespace flab

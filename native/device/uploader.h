@@ -41,7 +41,7 @@ class Uploader {
   void Stream(const Job& job, int64_t items, int64_t item_bytes, void* to, const std::function<void(int64_t, int64_t, std::byte*)>& fill);
 
   const std::shared_ptr<Device> device_;
-  std::unique_ptr<PinnedMemory> pieces_;
+  std::unique_ptr<PinnedMemory> pieces_, parcel_;
   int64_t next_ = 0;
 };
 

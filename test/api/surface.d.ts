@@ -1,4 +1,4 @@
-// Made by `npm run generate`: everything that the package exports. Review every change.
+// Everything that the package exports. Made from its sources.
 
 /** What `apply` takes. */
 export type ApplyOptions = {
@@ -55,10 +55,18 @@ export type Control = {
     readonly onProgress?: OnProgress;
 };
 
+/** What the model ran on. */
+export type DeviceReport = {
+    /** 'cpu', or 'cuda:N'. */
+    readonly name: string;
+    /** Why it was this one, as a sentence. */
+    readonly reason: string;
+};
+
 /** Something that is wrong, or could be better, and what to do about it. */
 export type DiagnosedProblem = {
     /** Part of the diagnosis that it is about. */
-    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'temporary';
+    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'cuda' | 'temporary';
     /** An `error` keeps flab-pruner from working; a `warning` makes it slower, or something is not as it was asked for. */
     readonly severity: 'error' | 'warning';
     readonly message: string;
@@ -118,9 +126,21 @@ export type Diagnosis = {
         readonly availableBytes: number;
         readonly defaultLimitBytes: number;
     };
+    /** The GPUs: `usable`, or the reason why there are none that can be used. */
     readonly cuda: {
-        readonly state: 'not built in';
+        readonly state: 'usable' | 'not usable';
         readonly reason: string;
+        readonly devices: ReadonlyArray<{
+            /** As `device` names it, such as 'cuda:0'. */
+            readonly device: string;
+            readonly name: string;
+            readonly computeCapability: string;
+            readonly memoryBytes: number;
+            readonly availableBytes: number;
+            /** What computes matrix products on it, or why it can't be opened. */
+            readonly products: string;
+            readonly usable: boolean;
+        }>;
     };
     /** Folder of temporary files, which a search for layers keeps states in. */
     readonly temporary: {
@@ -345,6 +365,13 @@ export type Plan = {
             readonly bytes?: number;
             readonly sha256: string;
         };
+    };
+    /** The GPU that the numbers were computed on; absent: the CPU. */
+    readonly device?: {
+        /** Such as 'NVIDIA H100 80GB HBM3'. */
+        readonly name: string;
+        /** What computed matrix products: cuBLASLt with its version, or why it was not used. */
+        readonly products: string;
     };
     /** What was asked for, every default filled in; paths without their folders. */
     readonly options: {
@@ -612,6 +639,10 @@ export type PlanOptions = {
     };
     /** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
     readonly compute?: 'auto' | 'f32' | 'bf16';
+    /** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+    readonly device?: string;
+    /** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+    readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
     /** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
@@ -716,6 +747,10 @@ export type PruneOptions = {
     };
     /** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
     readonly compute?: 'auto' | 'f32' | 'bf16';
+    /** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+    readonly device?: string;
+    /** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+    readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
     /** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
@@ -741,6 +776,8 @@ export type Report = {
     readonly output: Output;
     /** null when verification was switched off. */
     readonly verification: Verification | null;
+    /** What the search ran on; absent where nothing was searched. */
+    readonly device?: DeviceReport;
     /** In the order in which they began. */
     readonly timings: readonly Timing[];
     /** Largest resident memory of the process, mapped weights included; 0 when unknown. */
@@ -887,11 +924,15 @@ export declare const doctor: () => Promise<Diagnosis>;
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
  * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
+ * - `ERR_NO_DRIVER`, `ERR_OLD_DRIVER`, `ERR_NO_DEVICE`, `ERR_DEVICE_BUSY`, `ERR_DEVICE_UNSUPPORTED`: why a GPU can't be used
+ * - `ERR_NO_BACKEND`: the library for GPUs is not there, or is of another version
+ * - `ERR_DEVICE_MEMORY`: the work does not fit the memory of the GPU that it may take
+ * - `ERR_DEVICE_FAULT`: the GPU failed while it computed; the process goes on without it
  * - `ERR_ABORTED`: cancelled through an AbortSignal or Ctrl-C
  * - `ERR_NATIVE_LOAD`: the native addon could not be loaded
  * - `ERR_INTERNAL`: a defect of flab-pruner
  */
-export declare const errorCodes: readonly ["ERR_BAD_ARGUMENT", "ERR_BAD_FILE", "ERR_BAD_CONFIG", "ERR_UNKNOWN_FAMILY", "ERR_BAD_TOKENIZER", "ERR_BAD_DATA", "ERR_BAD_PLAN", "ERR_OUTPUT_EXISTS", "ERR_READ", "ERR_WRITE", "ERR_PROOF", "ERR_VERIFY", "ERR_MEMORY", "ERR_ABORTED", "ERR_NATIVE_LOAD", "ERR_INTERNAL"];
+export declare const errorCodes: readonly ["ERR_BAD_ARGUMENT", "ERR_BAD_FILE", "ERR_BAD_CONFIG", "ERR_UNKNOWN_FAMILY", "ERR_BAD_TOKENIZER", "ERR_BAD_DATA", "ERR_BAD_PLAN", "ERR_OUTPUT_EXISTS", "ERR_READ", "ERR_WRITE", "ERR_PROOF", "ERR_VERIFY", "ERR_MEMORY", "ERR_NO_DRIVER", "ERR_OLD_DRIVER", "ERR_NO_DEVICE", "ERR_DEVICE_BUSY", "ERR_DEVICE_UNSUPPORTED", "ERR_NO_BACKEND", "ERR_DEVICE_MEMORY", "ERR_DEVICE_FAULT", "ERR_ABORTED", "ERR_NATIVE_LOAD", "ERR_INTERNAL"];
 
 /**
  * Says what a checkpoint is: family, sizes, parameters and bytes by component, and what could be pruned. Reads headers only.
@@ -984,7 +1025,3 @@ export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, 
  * @throws ERR_BAD_ARGUMENT if `count` is not from 0 to the number of columns, `out` does not fit or a score is NaN, ERR_ABORTED
  */
 export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32Array | Float64Array>, count: number, options?: TopKOptions) => Promise<Uint32Array>;
-
-// ---- Not exported by name, but part of the above ----
-
-

@@ -32,7 +32,7 @@ test('doctor tells version, addon, instruction set, threads, memory, CUDA and te
 	for (const line of [
 		new RegExp(`^flab-pruner {6}${version}$`, 'm'), /^Node {13}\d+\.\d+/m, /^platform {9}\w+ \w+, /m, /^addon {12}(built here|prebuilt), \/.*\.node$/m,
 		/^instruction set {2}\w+: (the best of this build|FLAB_CPU asks for it)/m, /^threads {10}\d+: .* \(CPUs \d+, affinity \d+, /m, /^memory {11}\S+ [kMGT]?B available of .*; without --max-memory a computation takes at most half of that, \S+ [kMGT]?B$/m,
-		/^CUDA {13}not built in: /m, /^temporary files {2}\/.* free$/m,
+		/^CUDA {13}not usable: /m, /^temporary files {2}\/.* free$/m,
 	]) {
 		t.regex(stdout, line);
 	}
@@ -43,7 +43,7 @@ test('FLAB_THREADS, FLAB_CPU and TMPDIR show, with the reason', async t => {
 	t.teardown(async () => rm(folder, {recursive: true}));
 	const {code, diagnosis} = await doctorWith({FLAB_THREADS: '1', FLAB_CPU: 'generic', TMPDIR: folder});
 	t.is(code, 0);
-	t.like(diagnosis, {healthy: true, version, node: process.versions.node, cuda: {state: 'not built in'}});
+	t.like(diagnosis, {healthy: true, version, node: process.versions.node, cuda: {state: 'not usable'}});
 	t.like(diagnosis.threads, {allowed: 1, wanted: '1', reason: 'FLAB_THREADS asks for no more'});
 	t.like(diagnosis.cpu, {instructionSet: 'generic', forced: 'generic', reason: 'FLAB_CPU asks for it'});
 	t.like(diagnosis.temporary, {folder, writable: true});

@@ -28,9 +28,10 @@ test.before(async () => {
 	await chmod(join(folder, 'bin/flab-pruner'), 0o755);
 });
 
-const exampleOf = async (...command: readonly string[]): Promise<string> => {
+/** The lines under `Example:`, without their indentation. */
+const examplesOf = async (command: readonly string[]): Promise<readonly string[]> => {
 	const {stdout} = await runLine([...command, '--help']);
-	return /\nExample:\n {2}(flab-pruner .*)\n/.exec(stdout)![1]!;
+	return stdout.split(/^Examples?:\n/m).slice(1).flatMap(section => section.split('\n\n')[0]!.split('\n')).map(line => line.trim());
 };
 
 const runShell = async (line: string): Promise<{code: number; output: string}> => new Promise(resolve => {
@@ -53,8 +54,9 @@ const results: ReadonlyArray<readonly [command: readonly string[], made: string,
 for (const [command, made, before] of results) {
 	test.serial(`the example of ${command[0] ?? 'the help'} works as it stands`, async t => {
 		await before?.();
-		const line = await exampleOf(...command);
-		t.true(line.startsWith(`flab-pruner ${command[0] ?? 'prune'}`));
+		const [line = '', ...others] = await examplesOf(command);
+		t.deepEqual(others, [], 'one example is enough');
+		t.true(line.startsWith(`flab-pruner ${command[0] ?? 'prune'}`), line);
 		const {code, output} = await runShell(line);
 		t.is(code, 0, `${line}\n${output}`);
 		await t.notThrowsAsync(access(join(folder, made)));

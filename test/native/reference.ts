@@ -7,7 +7,7 @@ import {nativeModel} from '../../ts/families/nativeModel.js';
 import {mapFile} from '../../ts/native/jobs.js';
 import {loadNative} from '../../ts/native/load.js';
 import {packageRoot} from '../../ts/native/root.js';
-import type {PackedTexts} from '../../ts/native/contract.js';
+import type {DeviceHandle, PackedTexts} from '../../ts/native/contract.js';
 
 export const modelsFolder = join(packageRoot, 'test/fixtures/models');
 
@@ -36,13 +36,13 @@ export const readReference = async (path: string) => {
 	};
 };
 
-export const openTiny = async (name: string, compute: 'f32' | 'bf16' = 'f32') => {
+export const openTiny = async (name: string, compute: 'f32' | 'bf16' = 'f32', device?: DeviceHandle) => {
 	const layout = layoutOf(await readCheckpoint(join(modelsFolder, name)));
 	const native = loadNative();
 	return {
 		native,
 		spec: layout.spec,
-		model: native.openModel(nativeModel(layout, mapFile, compute)),
+		model: native.openModel(nativeModel(layout, mapFile, compute, device)),
 		reference: await readReference(join(modelsFolder, name, 'reference.safetensors')),
 	};
 };

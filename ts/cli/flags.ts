@@ -1,5 +1,5 @@
 import type {Command} from 'commander';
-import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats} from '../plan/choices.js';
+import {computeChoices, defaults, deviceChoices, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats} from '../plan/choices.js';
 
 /** What the command line said, as commander gives it: texts, lists of texts, true and false. */
 export type Flags = {
@@ -26,6 +26,8 @@ export type Flags = {
 	readonly ffnMultiple?: string;
 	readonly seed?: string;
 	readonly compute?: string;
+	readonly device?: string;
+	readonly maxDeviceMemory?: string;
 	readonly threads?: string;
 	readonly maxMemory?: string;
 	readonly recipe?: string;
@@ -50,6 +52,7 @@ export const flagValues: Readonly<Record<string, readonly string[]>> = {
 	'--positions': positionChoices,
 	'--ffn-strategy': ffnStrategies,
 	'--compute': computeChoices,
+	'--device': deviceChoices,
 };
 
 /** Options in a file. */
@@ -89,7 +92,9 @@ export const addPruningFlags = (command: Command): Command => command
 	.option('--ffn-multiple <n>', `the width must be a multiple of this many neurons; 1 allows any (default: ${defaults.ffn.multipleOf})`)
 	.option('--seed <n>', `seed of the strategy random (default: ${defaults.ffn.seed})`)
 	.optionsGroup('Computation:')
-	.option('--compute <dtype>', `dtype of the products: ${choices(computeChoices)} (default: auto, bf16 for bf16 weights, else f32)`);
+	.option('--compute <dtype>', `dtype of the products: ${choices(computeChoices)} (default: auto, bf16 for bf16 weights, else f32)`)
+	.option('--device <name>', `what the model runs on: ${choices(deviceChoices)} | cuda:N (default: ${defaults.device}, a GPU that can be used, else the CPU)`)
+	.option('--max-device-memory <size>', 'memory of the GPU that the run may take, such as 20GB (default: all that is free)');
 
 /** What the computation may take. */
 export const addResourceFlags = (command: Command): Command => command

@@ -17,6 +17,8 @@ export const planOptions = (model: string | undefined, flags: Flags, recipe: Unc
 	layers: part(recipe['layers'], 'drop', read(flags.dropLayers, parseDrop), {metric: flags.layerMetric, search: flags.layerSearch}, flags),
 	ffn: part(recipe['ffn'], 'width', read(flags.ffnWidth, parseWidth), {strategy: flags.ffnStrategy, multipleOf: number(flags.ffnMultiple), seed: number(flags.seed)}, flags),
 	compute: flags.compute,
+	device: flags.device,
+	maxDeviceMemory: read(flags.maxDeviceMemory, parseSize),
 	...resources(flags),
 })});
 

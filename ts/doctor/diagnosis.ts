@@ -1,7 +1,7 @@
 /** Something that is wrong, or could be better, and what to do about it. */
 export type DiagnosedProblem = {
 	/** Part of the diagnosis that it is about. */
-	readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'temporary';
+	readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'cuda' | 'temporary';
 	/** An `error` keeps flab-pruner from working; a `warning` makes it slower, or something is not as it was asked for. */
 	readonly severity: 'error' | 'warning';
 	readonly message: string;
@@ -52,7 +52,22 @@ export type Diagnosis = {
 		readonly availableBytes: number;
 		readonly defaultLimitBytes: number;
 	};
-	readonly cuda: {readonly state: 'not built in'; readonly reason: string};
+	/** The GPUs: `usable`, or the reason why there are none that can be used. */
+	readonly cuda: {
+		readonly state: 'usable' | 'not usable';
+		readonly reason: string;
+		readonly devices: ReadonlyArray<{
+			/** As `device` names it, such as 'cuda:0'. */
+			readonly device: string;
+			readonly name: string;
+			readonly computeCapability: string;
+			readonly memoryBytes: number;
+			readonly availableBytes: number;
+			/** What computes matrix products on it, or why it can't be opened. */
+			readonly products: string;
+			readonly usable: boolean;
+		}>;
+	};
 	/** Folder of temporary files, which a search for layers keeps states in. */
 	readonly temporary: {readonly folder: string; readonly writable: boolean; readonly inMemory: boolean; readonly freeBytes: number | null};
 	readonly problems: readonly DiagnosedProblem[];

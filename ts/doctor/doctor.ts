@@ -9,6 +9,7 @@ import {addonOrigin} from '../native/origin.js';
 import {packageRoot} from '../native/root.js';
 import {generator} from '../report/generator.js';
 import {diagnoseCpu} from './cpu.js';
+import {diagnoseCuda} from './cuda.js';
 import type {Diagnosis} from './diagnosis.js';
 import {problemsOf} from './problems.js';
 
@@ -24,7 +25,7 @@ export const doctor = async (): Promise<Diagnosis> => {
 		cpu: diagnoseCpu(native?.cpu ?? null),
 		threads: diagnoseThreads(native, resources),
 		memory: diagnoseMemory(resources),
-		cuda: {state: 'not built in', reason: 'this version of flab-pruner has no CUDA library: everything is computed on the CPU'} as const,
+		cuda: await diagnoseCuda(native),
 		temporary: await diagnoseTemporary(),
 	};
 	const problems = problemsOf(findings);

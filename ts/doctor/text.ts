@@ -16,6 +16,8 @@ const factsOf = ({version, node, platform, addon, cpu, threads, memory, cuda, te
 	['threads', threads.allowed === null ? threads.reason : `${threads.allowed}: ${threads.reason} (CPUs ${threads.cpus}, affinity ${threads.affinity}, cgroup ${threads.cgroup ?? 'no quota'}, FLAB_THREADS ${threads.wanted ?? 'not set'})`],
 	['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}${memory.cgroupBytes === null ? '' : `, cgroup limit ${formatBytes(memory.cgroupBytes)}`}; without --max-memory a computation takes at most half of that, ${formatBytes(memory.defaultLimitBytes)}`],
 	['CUDA', `${cuda.state}: ${cuda.reason}`],
+	...cuda.devices.map(({device, name, computeCapability, memoryBytes, availableBytes, products}) =>
+		[device, `${name}, compute capability ${computeCapability}, ${formatBytes(availableBytes)} free of ${formatBytes(memoryBytes)}; ${products}`] as const),
 	['temporary files', `${temporary.folder}, ${temporary.freeBytes === null ? 'space unknown' : `${formatBytes(temporary.freeBytes)} free`}`],
 ];
 

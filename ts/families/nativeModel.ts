@@ -1,12 +1,12 @@
 import type {TensorEntry} from '../checkpoint/safetensors.js';
-import type {ComputeDtype, MappedFile, NativeLayer, NativeModel, NativeTensor} from '../native/contract.js';
+import type {ComputeDtype, DeviceHandle, MappedFile, NativeLayer, NativeModel, NativeTensor} from '../native/contract.js';
 import type {Role} from './family.js';
 import type {ModelLayout} from './layout.js';
 
 /**
  * The model for the native decoder: each role's tensor as a place in a mapped file. `map` is called once for each file.
  */
-export const nativeModel = (layout: ModelLayout, map: (path: string) => MappedFile, compute: NativeModel['compute']): NativeModel => {
+export const nativeModel = (layout: ModelLayout, map: (path: string) => MappedFile, compute: NativeModel['compute'], device?: DeviceHandle): NativeModel => {
 	const files = new Map<string, MappedFile>();
 	const mapOnce = (path: string): MappedFile => {
 		const file = files.get(path) ?? map(path);
@@ -23,6 +23,7 @@ export const nativeModel = (layout: ModelLayout, map: (path: string) => MappedFi
 		head: (whole.head ?? whole.embedding)!,
 		layers,
 		compute,
+		...device && {device},
 	};
 };
 

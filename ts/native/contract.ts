@@ -74,6 +74,43 @@ export type NativeLayer = {
 	readonly downBias?: NativeTensor;
 };
 
+/** What is known of a device. */
+export type DeviceInfo = {
+	readonly index: number;
+	readonly name: string;
+	readonly memoryBytes: number;
+	/** Not in use now by anybody. */
+	readonly availableBytes: number;
+	/** Such as '9.0'. */
+	readonly computeCapability: string;
+	/** Versions of CUDA that the driver knows and that the library was built with, such as '13.0'. */
+	readonly driver: string;
+	readonly runtime: string;
+	/** Why it can't be used, where it can't. */
+	readonly problem?: string;
+};
+
+/** A device, open. */
+export type DeviceHandle = {readonly __device: unique symbol};
+
+export type OpenedDevice = DeviceInfo & {
+	readonly handle: DeviceHandle;
+	/** What computes products: the library with its version, or why there is none. */
+	readonly products: string;
+	/** Whether that is the library, and not slower kernels of our own. */
+	readonly fastProducts: boolean;
+};
+
+export type OpenDeviceInput = {
+	/** Path of the backend's library. */
+	readonly library: string;
+	readonly index: number;
+	/** Path of the library of products; '' for none; absent: the usual names. */
+	readonly products?: string;
+	/** Bytes of its memory that may be taken; 0: all. */
+	readonly maxMemory: number;
+};
+
 /** A whole model. With tied embeddings `head` is the same tensor as `embedding`. */
 export type NativeModel = {
 	readonly spec: ModelSpec;
@@ -83,6 +120,8 @@ export type NativeModel = {
 	readonly layers: readonly NativeLayer[];
 	/** How products are computed: 'f32', or 'bf16' (both factors rounded to bf16, sums in f32). */
 	readonly compute: 'f32' | 'bf16';
+	/** That it runs on; absent: the CPU. */
+	readonly device?: DeviceHandle;
 };
 
 /** An opened model; its weights stay mapped while it lives. */
@@ -274,6 +313,16 @@ export type Native = {
 	/** Throws with a system error code (ENOENT, ...) in `code`. */
 	mapFile(path: string): MappedFile;
 	openModel(model: NativeModel): ModelHandle;
+	/** Lets go of a model's memory; its handle is of no use any more. A job that runs ends first. */
+	closeModel(model: ModelHandle): void;
+	/**
+	 * The devices of a backend's library. Rejects with the reason there are none: ERR_NO_DRIVER, ERR_OLD_DRIVER, ERR_NO_DEVICE, ERR_NO_BACKEND
+	 * (the library is not there, or not ours).
+	 */
+	listDevices(library: string): Job<readonly DeviceInfo[]>;
+	/** Rejects with those, or with ERR_DEVICE_BUSY, ERR_DEVICE_UNSUPPORTED, ERR_DEVICE_MEMORY, ERR_DEVICE_FAULT. Closed when its models are, and by closeDevice. */
+	openDevice(input: OpenDeviceInput): Job<OpenedDevice>;
+	closeDevice(device: DeviceHandle): void;
 	/** Threads that each job started from now on (by this JavaScript thread) works on, at most; 0 lifts the limit. Jobs keep the limit that they started with. */
 	limitThreads(threads: number): void;
 	/**

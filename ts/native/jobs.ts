@@ -1,6 +1,7 @@
 import {FlabError, abortError, errorCodes, fileError, throwIfAborted} from '../errors.js';
 import type {FlabErrorCode} from '../errors.js';
 import type {Job, JobProgress, MappedFile} from './contract.js';
+import {deviceHints} from './deviceHints.js';
 import {withLimits} from './limits.js';
 import {loadNative} from './load.js';
 
@@ -63,7 +64,7 @@ const asFlabError = (error: unknown, signal?: AbortSignal): unknown => {
 	}
 
 	if ((errorCodes as readonly string[]).includes(code ?? '')) {
-		return new FlabError(code as FlabErrorCode, message ?? '', {file, cause: error});
+		return new FlabError(code as FlabErrorCode, message ?? '', {file, hint: deviceHints[code!], cause: error});
 	}
 
 	return file === undefined ? error : fileError('write', file, error);

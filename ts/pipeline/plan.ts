@@ -10,6 +10,7 @@ import {checkedPlan, portableOptions} from '../plan/plan.js';
 import {planSchemaVersion} from '../plan/schema.js';
 import type {Plan, PlanSource} from '../plan/schema.js';
 import {resolveDrop, resolveFfnWidth, widthWarnings} from '../plan/sizes.js';
+import type {DeviceReport} from '../plan/types.js';
 import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import {generator} from '../report/generator.js';
@@ -17,6 +18,7 @@ import {readTokenizer} from '../tokenizer/files.js';
 import type {TokenizerFiles} from '../tokenizer/files.js';
 import {createClock} from './clock.js';
 import type {Clock} from './clock.js';
+import {describeDevice, withModel} from './device.js';
 import {withHashes} from './hashes.js';
 import {chooseLayers, keptLayers, scoresCandidates} from './layers.js';
 import {checkMemory} from './memory.js';
@@ -41,16 +43,19 @@ export const plan = async (options: PlanOptions, control: Control = {}): Promise
 	const resolved = withReadableTexts(resolvePlanOptions(options), control);
 	const source = await openSource(resolved.model, resolved);
 	return withHashes(source, resolved.threads, control, async (hashes, control) => {
-		const made = await makePlan(source, resolved, createClock(), control);
-		return withFiles(made, await hashes.wait());
+		const {plan} = await makePlan(source, resolved, createClock(), control);
+		return withFiles(plan, await hashes.wait());
 	});
 };
 
 /** A plan with the files that it is for. */
 export const withFiles = (plan: Plan, files: PlanSource['files']): Plan => ({...plan, source: {...plan.source, files}});
 
+/** A plan that was made, and what the model ran on; null where nothing was measured. */
+export type MadePlan = {readonly plan: Plan; readonly device: DeviceReport | null};
+
 /** `plan` for a checkpoint that is open, without its files: they may still be hashed. `verifies`: whether the output will be. */
-export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control, verifies = false): Promise<Plan> => {
+export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control, verifies = false): Promise<MadePlan> => {
 	checkTexts(options);
 	checkSizes(source, options);
 	const {time} = clock;
@@ -64,46 +69,52 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 		: undefined;
 	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, reading);
 
-	const session = {source, native: source.native, model: source.model(resolveCompute(source, options.compute)), tokens: chosen?.keep};
-	checkMemory(source, options.maxMemory, {
-		model: session.model,
-		calibration,
-		evaluation: evaluation?.original,
-		layers: layerOptions && scoresCandidates(layerOptions) ? source.layout.spec.layers : 0,
-		views: ffnOptions ? Math.max(2, candidateStrategies(ffnOptions.strategy).length) : 2,
-		compares: verifies,
-		tokenizerBytes: tokenizer?.text.length ?? 0,
-		counted: chosen !== undefined,
-		threads: options.threads,
-	});
-	const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
-	const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);
-	const ffn = ffnOptions ? await time('ffn', async () => chooseNeurons(session, ffnOptions, kept, calibration, control)) : null;
+	const measures = calibration !== undefined || evaluation !== undefined;
+	const choice = {device: measures ? options.device : 'cpu', maxDeviceMemory: options.maxDeviceMemory};
+	return withModel(source, choice, resolveCompute(source, options.compute), control.signal, async ({model, device}) => {
+		const session = {source, native: source.native, model, tokens: chosen?.keep};
+		checkMemory(source, options.maxMemory, {
+			model,
+			calibration,
+			evaluation: evaluation?.original,
+			layers: layerOptions && scoresCandidates(layerOptions) ? source.layout.spec.layers : 0,
+			views: ffnOptions ? Math.max(2, candidateStrategies(ffnOptions.strategy).length) : 2,
+			compares: verifies,
+			tokenizerBytes: tokenizer?.text.length ?? 0,
+			counted: chosen !== undefined,
+			threads: options.threads,
+		});
+		const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
+		const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);
+		const ffn = ffnOptions ? await time('ffn', async () => chooseNeurons(session, ffnOptions, kept, calibration, control)) : null;
 
-	const vocabulary = chosen?.plan ?? null;
-	const positions = (layerOptions && layerOptions.positions) || (ffnOptions && ffnOptions.positions) || 'last';
-	const stages = await time('stages', async () => measureStages({session, vocabulary, layers, ffn, calibration, evaluation, positions}, control));
-	return checkedPlan({
-		schemaVersion: planSchemaVersion,
-		generator: generator(),
-		source: {...describeSource(source), files: {}},
-		data: {
-			...chosen && {corpus: chosen.corpus},
-			...calibration && {calibration: describeSample(calibration)},
-			...evaluation && {evaluation: describeSample(evaluation.pruned)},
-		},
-		options: portableOptions(options),
-		vocabulary,
-		layers,
-		ffn,
-		stages,
-		warnings: [
-			...source.checkpoint.leftBehind.length > 0 ? [`Not carried over: ${source.checkpoint.leftBehind.join(', ')}`] : [],
-			...passedOver.size > 0 ? [passedOverWarning([...passedOver])] : [],
-			...chosen?.warnings ?? [],
-			...ffnOptions ? widthWarnings(ffnOptions, source.layout.spec.ffnWidth) : [],
-			...calibration ? calibrationWarnings(calibration) : [],
-		],
+		const vocabulary = chosen?.plan ?? null;
+		const positions = (layerOptions && layerOptions.positions) || (ffnOptions && ffnOptions.positions) || 'last';
+		const stages = await time('stages', async () => measureStages({session, vocabulary, layers, ffn, calibration, evaluation, positions}, control));
+		const plan = checkedPlan({
+			schemaVersion: planSchemaVersion,
+			generator: generator(),
+			source: {...describeSource(source), files: {}},
+			data: {
+				...chosen && {corpus: chosen.corpus},
+				...calibration && {calibration: describeSample(calibration)},
+				...evaluation && {evaluation: describeSample(evaluation.pruned)},
+			},
+			...describeDevice(device),
+			options: portableOptions(options),
+			vocabulary,
+			layers,
+			ffn,
+			stages,
+			warnings: [
+				...source.checkpoint.leftBehind.length > 0 ? [`Not carried over: ${source.checkpoint.leftBehind.join(', ')}`] : [],
+				...passedOver.size > 0 ? [passedOverWarning([...passedOver])] : [],
+				...chosen?.warnings ?? [],
+				...ffnOptions ? widthWarnings(ffnOptions, source.layout.spec.ffnWidth) : [],
+				...calibration ? calibrationWarnings(calibration) : [],
+			],
+		});
+		return {plan, device: measures ? {name: device.name, reason: device.reason} : null};
 	});
 };
 

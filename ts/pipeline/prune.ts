@@ -27,8 +27,9 @@ export const prune = async (options: PruneOptions, control: Control = {}): Promi
 	// Before the search: a path that can't be written to is not found out after an hour.
 	const inputs = [resolved.corpus, resolved.calibration, resolved.evaluation].flatMap(texts => texts?.paths ?? []);
 	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {
-		const plan = await makePlan(source, planOptions, clock, control, verify);
+		const {plan, device} = await makePlan(source, planOptions, clock, control, verify);
 		const complete = async () => withFiles(plan, await hashes.wait());
-		return carryOut({source, plan, complete, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
+		const report = await carryOut({source, plan, complete, output, clock, maxShardBytes, verify, calibration: resolved.calibration}, control);
+		return device ? {...report, device} : report;
 	}));
 };

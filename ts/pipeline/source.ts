@@ -3,7 +3,7 @@ import type {CheckpointFiles} from '../checkpoint/read.js';
 import {layoutOf} from '../families/layout.js';
 import type {ModelLayout} from '../families/layout.js';
 import {nativeModel} from '../families/nativeModel.js';
-import type {MappedFile, ModelHandle, Native} from '../native/contract.js';
+import type {DeviceHandle, MappedFile, ModelHandle, Native} from '../native/contract.js';
 import {guarded, mapFile} from '../native/jobs.js';
 import {limitedNative} from '../native/limits.js';
 import type {Limits} from '../native/limits.js';
@@ -18,8 +18,10 @@ export type Source = {
 	readonly native: Native;
 	/** The mapping of a weight file; each file is mapped once. */
 	readonly map: (path: string) => MappedFile;
-	/** The decoder over the weights; opened on first use, once for each way to compute. */
+	/** The decoder over the weights, on the CPU; opened on first use, once for each way to compute. */
 	readonly model: (compute: 'f32' | 'bf16') => ModelHandle;
+	/** The same on a device, each time anew: to be closed. */
+	readonly modelOn: (device: DeviceHandle, compute: 'f32' | 'bf16') => ModelHandle;
 };
 
 /** Threads for work outside the addon: as many as its pool may take. */
@@ -44,7 +46,8 @@ export const openSource = async (dir: string, limits: Limits = {}): Promise<Sour
 		return opened;
 	};
 
-	return {checkpoint, layout, native, map, model};
+	const modelOn = (device: DeviceHandle, compute: 'f32' | 'bf16'): ModelHandle => guarded(() => native.openModel(nativeModel(layout, map, compute, device)));
+	return {checkpoint, layout, native, map, model, modelOn};
 };
 
 /** How products are computed when the caller leaves it open: as the weights are stored, where the decoder can. */

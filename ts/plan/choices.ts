@@ -33,6 +33,9 @@ export type NeuronStrategy = (typeof neuronStrategies)[number];
 export const ffnStrategies = [...neuronStrategies, 'auto'] as const;
 export type FfnStrategy = (typeof ffnStrategies)[number];
 
+/** What a model runs on, where devices have no numbers yet. */
+export const deviceChoices = ['auto', 'cpu', 'cuda'] as const;
+
 export const computeChoices = ['auto', 'f32', 'bf16'] as const;
 
 /** Values of the options that are not given. */
@@ -43,6 +46,7 @@ export const defaults = {
 	layers: {metric: 'kl', positions: 'last', search: 'greedy'},
 	ffn: {strategy: 'auto', multipleOf: 64, seed: 0, positions: 'last'},
 	compute: 'auto',
+	device: 'auto',
 	maxShardBytes: 5_000_000_000,
 	force: false,
 	verify: true,

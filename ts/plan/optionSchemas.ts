@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats, vocabularySelections} from './choices.js';
 import type {TextFormat} from './choices.js';
 import {finite, flag, named, oneOf, path, text, texts, whole} from './fields.js';
@@ -148,9 +148,14 @@ const recipeShape = {
 	$schema: text('the address of a JSON schema').optional().describe('In a file with options: the address of its JSON schema, for editors. It has no effect.'),
 };
 
+const deviceForms = 'auto, cpu, cuda or cuda:N, N being the number of a device';
+
 const planShape = {
 	...recipeShape,
 	...choiceShape,
+	device: z.string(deviceForms).regex(/^(?:auto|cpu|cuda(?::\d{1,3})?)$/, deviceForms).default(defaults.device)
+		.describe('What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly.'),
+	maxDeviceMemory: whole(1).optional().describe('Bytes of the GPU\'s memory that this run may take. Without it: all that is free.'),
 	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
 	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins.'),
 };

@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {layerMetrics, layerSearches, neuronStrategies, positionChoices, vocabularySelections} from './choices.js';
 import {finite, flag, measured, named, oneOf, text, texts, whole} from './fields.js';
 import {notedShape} from './optionSchemas.js';
@@ -121,6 +121,10 @@ export const planSchema = z.strictObject({
 	generator: object({name: text('a name'), version: text('a version')}),
 	source: source.describe('The checkpoint that it is for.'),
 	data: data.describe('The texts that it was decided on.'),
+	device: object({
+		name: text('a name').describe("Such as 'NVIDIA H100 80GB HBM3'."),
+		products: text('a text').describe('What computed matrix products: cuBLASLt with its version, or why it was not used.'),
+	}).optional().describe('The GPU that the numbers were computed on; absent: the CPU.'),
 	options: object(notedShape).describe('What was asked for, every default filled in; paths without their folders.'),
 	vocabulary: vocabulary.nullable().describe('null when every token stays.'),
 	layers: layers.nullable().describe('null when every layer stays.'),

@@ -63,6 +63,10 @@ export type PlanOptions = {
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
+	/** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+	readonly device?: string;
+	/** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+	readonly maxDeviceMemory?: number;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
 	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
@@ -162,6 +166,10 @@ export type PruneOptions = {
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
+	/** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+	readonly device?: string;
+	/** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
+	readonly maxDeviceMemory?: number;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
 	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
@@ -239,6 +247,13 @@ export type Plan = {
 			readonly bytes?: number;
 			readonly sha256: string;
 		};
+	};
+	/** The GPU that the numbers were computed on; absent: the CPU. */
+	readonly device?: {
+		/** Such as 'NVIDIA H100 80GB HBM3'. */
+		readonly name: string;
+		/** What computed matrix products: cuBLASLt with its version, or why it was not used. */
+		readonly products: string;
 	};
 	/** What was asked for, every default filled in; paths without their folders. */
 	readonly options: {
@@ -496,6 +511,8 @@ export type Report = {
 	readonly output: Output;
 	/** null when verification was switched off. */
 	readonly verification: Verification | null;
+	/** What the search ran on; absent where nothing was searched. */
+	readonly device?: DeviceReport;
 	/** In the order in which they began. */
 	readonly timings: readonly Timing[];
 	/** Largest resident memory of the process, mapped weights included; 0 when unknown. */
@@ -529,6 +546,14 @@ export type Verification = {
 	readonly sameTop: number;
 	/** Largest relative error that is accepted. */
 	readonly tolerance: number;
+};
+
+/** What the model ran on. */
+export type DeviceReport = {
+	/** 'cpu', or 'cuda:N'. */
+	readonly name: string;
+	/** Why it was this one, as a sentence. */
+	readonly reason: string;
 };
 
 /** How long a part of the run took. */

@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {finite, named, text, whole} from '../plan/fields.js';
 import {hash, list, object, planSchema, record} from '../plan/schema.js';
 
@@ -19,12 +19,18 @@ const output = object({
 
 const timing = object({phase: text('a name'), durationMs: finite()}).meta(named('Timing', 'How long a part of the run took.'));
 
+const device = object({
+	name: text('a name').describe("'cpu', or 'cuda:N'."),
+	reason: text('a text').describe('Why it was this one, as a sentence.'),
+}).meta(named('DeviceReport', 'What the model ran on.'));
+
 /** Schema of a report. */
 export const reportSchema = z.strictObject({
 	schemaVersion: z.literal(1),
 	plan: planSchema.describe('What was decided, and the numbers that it was decided on.'),
 	output,
 	verification: verification.nullable().describe('null when verification was switched off.'),
+	device: device.optional().describe('What the search ran on; absent where nothing was searched.'),
 	timings: list(timing).describe('In the order in which they began.'),
 	peakBytes: whole(0).describe('Largest resident memory of the process, mapped weights included; 0 when unknown.'),
 }, 'an object').meta(named('Report', 'What `prune` and `apply` give back: the plan that was carried out, what was written, how it was checked.'));

@@ -17,7 +17,7 @@ export type Section = {
 export const reportTitle = ({plan}: Reportable): string => `${plan.options.model}: pruned ${plan.source.family} checkpoint`;
 
 /** Everything that a report says, in order: the result first, then what each choice was made on. */
-export const reportSections = ({plan, output, verification, timings, peakBytes}: Reportable): readonly Section[] => [
+export const reportSections = ({plan, output, verification, device, timings, peakBytes}: Reportable): readonly Section[] => [
 	{title: 'Result', tables: [stageTable(plan.stages)]},
 	...(plan.warnings.length > 0 ? [{title: 'Warnings', notes: plan.warnings}] : []),
 	...(output ? [outputSection(plan, output)] : []),
@@ -27,6 +27,7 @@ export const reportSections = ({plan, output, verification, timings, peakBytes}:
 	...(plan.ffn ? [ffnSection(plan.ffn)] : []),
 	dataSection(plan),
 	sourceSection(plan),
+	...(device ? [{title: 'Device', facts: [[device.name, device.reason] as const]}] : []),
 	...(timings ? [timingSection(timings, peakBytes ?? 0)] : []),
 ];
 

@@ -1,28 +1,12 @@
 #include "backend/conformance/conformance.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
 
+#include "backend/library.h"
+
 namespace flab::conformance {
-namespace {
-
-const FlabBackend* Load() {
-  const char* path = std::getenv("FLAB_BACKEND");
-  if (!path) throw Error("ERR_BACKEND", "FLAB_BACKEND: expected the path of a backend's library");
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw Error("ERR_BACKEND", dlerror(), path);
-  const auto entry = reinterpret_cast<FlabBackendEntry>(dlsym(library, FLAB_BACKEND_ENTRY));
-  const FlabBackend* table = entry ? entry(FLAB_BACKEND_VERSION) : nullptr;
-  if (!table) throw Error("ERR_BACKEND", "expected a backend of this version", path);
-  return table;
-}
-
-}  // namespace
-
 const FlabBackend& Backend() {
-  static const FlabBackend* const backend = Load();
-  return *backend;
+  return OpenBackend("flab_cuda.so");
 }
 
 FlabDevice* Device() {
@@ -59,12 +43,21 @@ void Upload(void* to, const void* from, int64_t bytes) {
 
 void Download(void* to, const void* from, int64_t bytes) { Expect(Backend().download(Device(), to, from, bytes), "download"); }
 
+// Of numbers below 65,504; what is less than the least normal half becomes zero, and the rest loses its last bits. Any half is as good
+// as the nearest here.
+static uint16_t ToF16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  const uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+  return static_cast<uint16_t>(size < 113u << 23 ? sign : sign | ((size >> 13) - (112 << 10)));
+}
+
 Numbers Round(const std::vector<float>& values, int32_t dtype) {
   Numbers numbers{.dtype = dtype, .bytes = {}, .values = {}};
   const size_t item = dtype == FLAB_F32 ? 4 : 2;
   numbers.bytes.resize(values.size() * item);
   for (size_t i = 0; i < values.size(); ++i) {
-    const uint16_t half = ToBF16(values[i]);
+    const uint16_t half = dtype == FLAB_F16 ? ToF16(values[i]) : ToBF16(values[i]);
     std::memcpy(numbers.bytes.data() + i * item, dtype == FLAB_F32 ? static_cast<const void*>(&values[i]) : &half, item);
     numbers.values.push_back(dtype == FLAB_F32 ? values[i] : dtype == FLAB_BF16 ? FromBF16(half) : FromF16(half));
   }

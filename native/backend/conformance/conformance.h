@@ -10,8 +10,8 @@
 #include "base/dtype.h"
 #include "base/testing.h"
 
-// Tests of every operation of a backend against straightforward references in doubles. FLAB_BACKEND names the library: the one for
-// GPUs where there is one, else the same sources on the emulator.
+// Tests of every operation of a backend against straightforward references in doubles. FLAB_CUDA_LIBRARY names the library:
+// the one for GPUs where there is one, else the same sources on the emulator.
 
 namespace flab::conformance {
 

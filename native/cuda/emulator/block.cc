@@ -1,241 +1,224 @@
-// The fibers of a block: see emulator.h.
+// The threads of a block: see emulator.h.
 
-#include "cuda/emulator/emulator.h"
-
-#include <sys/mman.h>
-#include <ucontext.h>
+#include "cuda/emulator/block.h"
 
 #include <algorithm>
-#include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <random>
 #include <vector>
 
-#include "cuda/emulator/block.h"
+#include "cuda/emulator/fiber.h"
+#include "cuda/emulator/shared.h"
 
 namespace flab::emulator {
 namespace {
 
-constexpr size_t kStackBytes = size_t{128} << 10;
-constexpr unsigned kWarp = 32, kMostThreads = 1024;
+constexpr unsigned kWarp = 32;
 constexpr size_t kExchanged = 64;  // bytes of a lane at most
-constexpr size_t kSharedAlignment = 128, kCanary = 64;  // bytes
 
 struct Copy {
   void* to;
   const void* from;
-  bool valid;
+  int bytes;
+  unsigned group;
+  bool made;
 };
 
-struct Fiber {
+struct Thread {
   Place place;
-  ucontext_t context;
-  jmp_buf jump;
-  bool begun = false, ended = false, waits = false;  // at a barrier or in an exchange
-  bool at_barrier = false;
-  std::deque<std::vector<Copy>> groups;
-  std::vector<Copy> open;
+  std::vector<Copy> copies;  // that it has not waited for
+  unsigned group = 0;        // of the copies that come next
 };
 
-// What the lanes of a warp give each other. A lane is at most one exchange ahead of another, so two buffers do.
 struct Warp {
+  uint32_t live, ready, at_barrier, arrived;  // a bit for each lane: has not ended, may run, is at the barrier, is in the exchange
+  const char* kind;                           // of the exchange, and
+  size_t size;                                // bytes of a lane
+  void (*change)(void* given);                // may be null
+  unsigned exchanges;
+  // What the lanes give each other. A lane is at most one exchange ahead of another, so two do.
   alignas(16) std::byte given[2][kWarp * kExchanged];
-  const char* kind = nullptr;
-  unsigned lanes = 0, arrived = 0, generation = 0;
 };
 
 struct Block {
-  std::vector<Fiber> fibers;
+  std::vector<Thread> threads;
   std::vector<Warp> warps;
-  std::vector<std::byte> memory;
-  std::byte* shared = nullptr;  // in `memory`, aligned
-  size_t shared_bytes = 0;
-  unsigned live = 0, at_barrier = 0;
-  const std::function<void()>* kernel = nullptr;
+  Thread* running = nullptr;
+  const std::function<void()>* kernel = nullptr;  // null: none runs
   const char* name = "";
-  Fiber* running = nullptr;
-  jmp_buf scheduler;
-  std::byte* stacks = nullptr;
-  std::mt19937 random{20412};
 };
 
-// Kernels run on one thread at a time; each has its own block.
-thread_local Block block;
+Block block;
 
-// Back to the scheduler, until somebody says that this fiber may go on.
-void Yield() {
-  Fiber& fiber = *block.running;
-  if (_setjmp(fiber.jump) == 0) _longjmp(block.scheduler, 1);
+unsigned Seed() {
+  const char* seed = std::getenv("FLAB_EMULATED_SEED");
+  return seed ? static_cast<unsigned>(std::strtoul(seed, nullptr, 10)) : 1;
 }
+
+Warp& RunningWarp() { return block.warps[block.running->place.thread.x / kWarp]; }
+uint32_t RunningLane() { return uint32_t{1} << block.running->place.thread.x % kWarp; }
 
 void ReleaseBarrier() {
-  if (block.at_barrier == 0 || block.at_barrier < block.live) return;
-  block.at_barrier = 0;
-  for (Fiber& fiber : block.fibers) {
-    if (fiber.at_barrier) fiber.at_barrier = fiber.waits = false;
+  if (std::any_of(block.warps.begin(), block.warps.end(), [](const Warp& warp) { return warp.at_barrier != warp.live; })) return;
+  for (Warp& warp : block.warps) {
+    warp.ready = warp.live;
+    warp.at_barrier = 0;
   }
 }
 
-void ReleaseWarp(unsigned index) {
-  Warp& warp = block.warps[index];
-  if (warp.arrived == 0 || warp.arrived < warp.lanes) return;
+void ReleaseExchange(Warp& warp) {
+  if (warp.arrived == 0 || warp.arrived != warp.live) return;
   warp.arrived = 0;
-  warp.kind = nullptr;
-  ++warp.generation;
-  for (unsigned i = index * kWarp; i < std::min<size_t>((index + 1) * kWarp, block.fibers.size()); ++i) {
-    if (!block.fibers[i].at_barrier) block.fibers[i].waits = false;
+  warp.ready = warp.live;
+  if (warp.change) warp.change(warp.given[warp.exchanges % 2]);
+  ++warp.exchanges;
+}
+
+void RunThread() {
+  (*block.kernel)();
+  if (!block.running->copies.empty()) Refuse("ended without waiting for its asynchronous copies");
+  Warp& warp = RunningWarp();
+  warp.live &= ~RunningLane();
+  ReleaseExchange(warp);
+  ReleaseBarrier();
+}
+
+// Lets each lane that may run go on to its next barrier or exchange, in an order that is drawn.
+void RunLanes(unsigned index) {
+  Warp& warp = block.warps[index];
+  const uint32_t ready = warp.ready;
+  const unsigned first = Draw(kWarp), step = 2 * Draw(kWarp / 2) + 1;
+  for (unsigned i = 0; i < kWarp; ++i) {
+    const unsigned lane = (first + i * step) % kWarp;
+    if (!(ready >> lane & 1)) continue;
+    warp.ready &= ~(uint32_t{1} << lane);
+    block.running = &block.threads[index * kWarp + lane];
+    Resume(index * kWarp + lane, RunThread);
   }
 }
 
-void Begin() {
-  (*block.kernel)();
-  Fiber& fiber = *block.running;
-  if (!fiber.groups.empty() || !fiber.open.empty()) Refuse("ended without waiting for its asynchronous copies");
-  fiber.ended = true;
-  --block.live;
-  const unsigned warp = fiber.place.thread.x / kWarp;
-  --block.warps[warp].lanes;
-  ReleaseWarp(warp);
-  ReleaseBarrier();
-  _longjmp(block.scheduler, 1);
-}
-
-void Resume(Fiber& fiber) {
-  block.running = &fiber;
-  if (_setjmp(block.scheduler) != 0) return;
-  if (fiber.begun) _longjmp(fiber.jump, 1);
-  fiber.begun = true;
-  setcontext(&fiber.context);
+// A warp that may go on, drawn; the number of warps if there is none.
+unsigned DrawWarp() {
+  const unsigned count = static_cast<unsigned>(block.warps.size()), first = Draw(count);
+  for (unsigned i = 0; i < count; ++i) {
+    if (block.warps[(first + i) % count].ready) return (first + i) % count;
+  }
+  return count;
 }
 
 void Prepare(dim3 index, dim3 blocks, unsigned threads) {
-  block.fibers.clear();
-  block.fibers.resize(threads);
-  block.warps.assign((threads + kWarp - 1) / kWarp, {});
-  block.live = threads;
-  block.at_barrier = 0;
-  std::memset(block.shared, 0xff, block.shared_bytes + kCanary);
+  block.threads.resize(threads);
   for (unsigned i = 0; i < threads; ++i) {
-    Fiber& fiber = block.fibers[i];
-    fiber.place = {.thread = {i, 0, 0}, .block = index, .threads = {threads, 1, 1}, .blocks = blocks};
-    ++block.warps[i / kWarp].lanes;
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = block.stacks + i * kStackBytes;
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, Begin, 0);
+    block.threads[i].place = {.thread = {i, 0, 0}, .block = index, .threads = {threads, 1, 1}, .blocks = blocks};
+    block.threads[i].group = 0;
   }
+  block.warps.resize((threads + kWarp - 1) / kWarp);
+  for (Warp& warp : block.warps) {
+    warp.live = warp.ready = ~uint32_t{0};
+    warp.at_barrier = warp.arrived = 0;
+  }
+  if (threads % kWarp) block.warps.back().live = block.warps.back().ready = (uint32_t{1} << threads % kWarp) - 1;
+  PoisonShared();
 }
 
+// A warp goes on for a while that is drawn too: it may be far ahead of the others, as on a device.
 void RunBlock() {
-  std::vector<Fiber*> ready;
-  while (block.live > 0) {
-    ready.clear();
-    for (Fiber& fiber : block.fibers) {
-      if (!fiber.ended && !fiber.waits) ready.push_back(&fiber);
-    }
-    if (ready.empty()) Refuse("waits for threads that never come: a barrier or an exchange is not reached by all");
-    // Each of those that are ready, once, in any order: one that goes on while others run waits for its turn.
-    std::shuffle(ready.begin(), ready.end(), block.random);
-    for (Fiber* fiber : ready) Resume(*fiber);
+  constexpr unsigned kLongest = 9;  // 2^ as many turns
+  const auto lives = [](const Warp& warp) { return warp.live != 0; };
+  while (std::any_of(block.warps.begin(), block.warps.end(), lives)) {
+    const unsigned warp = DrawWarp();
+    if (warp == block.warps.size()) Refuse("waits for threads that never come: a barrier or an exchange is not reached by all");
+    for (unsigned turns = 1u << Draw(kLongest + 1); turns > 0 && block.warps[warp].ready; --turns) RunLanes(warp);
   }
-  for (size_t i = block.shared_bytes; i < block.shared_bytes + kCanary; ++i) {
-    if (block.shared[i] != std::byte{0xff}) Refuse("wrote past the end of its shared memory");
-  }
+  if (!IsSharedWhole()) Refuse("wrote beside its shared memory");
+}
+
+void Make(const Copy& copy) {
+  std::memset(copy.to, 0, 16);
+  std::memcpy(copy.to, copy.from, static_cast<size_t>(copy.bytes));
 }
 
 }  // namespace
 
+unsigned Draw(unsigned limit) {
+  static std::mt19937 random{Seed()};
+  return static_cast<unsigned>(random() % limit);
+}
+
 const Place& ThisThread() { return block.running->place; }
 
-void* Shared(size_t bytes) {
-  if (bytes > block.shared_bytes) Refuse("uses more shared memory than its launch asked for");
-  return block.shared;
-}
-
 void Barrier() {
-  block.running->at_barrier = block.running->waits = true;
-  ++block.at_barrier;
+  RunningWarp().at_barrier |= RunningLane();
   ReleaseBarrier();
-  Yield();
+  GiveWay();
 }
 
-const void* Exchange(const char* kind, const void* bytes, size_t size) {
+const void* Exchange(const char* kind, const void* bytes, size_t size) { return Exchange(kind, bytes, size, nullptr); }
+
+const void* Exchange(const char* kind, const void* bytes, size_t size, void (*change)(void* given)) {
   if (size > kExchanged) Refuse("exchanges more than the emulator's lanes hold");
-  const unsigned thread = block.running->place.thread.x, lane = thread % kWarp;
-  Warp& warp = block.warps[thread / kWarp];
-  if (warp.arrived > 0 && std::strcmp(warp.kind, kind) != 0) Refuse("is in a warp whose lanes do different things at the same time");
-  const unsigned generation = warp.generation;
-  std::byte* given = warp.given[generation % 2];
-  if (size > 0) std::memcpy(given + lane * size, bytes, size);
+  Warp& warp = RunningWarp();
+  if (warp.arrived && (warp.size != size || (warp.kind != kind && std::strcmp(warp.kind, kind) != 0))) Refuse("is in a warp whose lanes do different things at the same time");
+  std::byte* given = warp.given[warp.exchanges % 2];
+  if (!warp.arrived) std::memset(given, 0xff, kWarp * size);
+  if (size > 0) std::memcpy(given + block.running->place.thread.x % kWarp * size, bytes, size);
   warp.kind = kind;
-  ++warp.arrived;
-  block.running->waits = true;
-  ReleaseWarp(thread / kWarp);
-  Yield();
+  warp.size = size;
+  warp.change = change;
+  warp.arrived |= RunningLane();
+  ReleaseExchange(warp);
+  GiveWay();
   return given;
 }
 
-void CopyLater(void* shared, const void* global, bool valid) {
-  if (reinterpret_cast<uintptr_t>(shared) % 16 || (valid && reinterpret_cast<uintptr_t>(global) % 16)) Refuse("copies 16 bytes at an address that is not aligned to them", global);
-  block.running->open.push_back({shared, global, valid});
+void CopyLater(void* shared, const void* global, int bytes) {
+  if (bytes < 0 || bytes > 16) Refuse("copies a number of bytes that is not within 16");
+  if (reinterpret_cast<uintptr_t>(shared) % 16 || (bytes > 0 && reinterpret_cast<uintptr_t>(global) % 16)) Refuse("copies 16 bytes at an address that is not aligned to them", global);
+  if (!IsShared(shared, 16)) Refuse("copies to memory that is not shared", shared);
+  Thread& thread = *block.running;
+  thread.copies.push_back({shared, global, bytes, thread.group, Draw(2) == 0});
+  if (thread.copies.back().made) Make(thread.copies.back());
 }
 
-void EndGroup() {
-  block.running->groups.push_back(std::move(block.running->open));
-  block.running->open.clear();
-}
+void EndGroup() { ++block.running->group; }
 
 void WaitForGroups(int left) {
-  auto& groups = block.running->groups;
-  while (groups.size() > static_cast<size_t>(left)) {
-    for (const Copy& copy : groups.front()) {
-      if (copy.valid) {
-        std::memcpy(copy.to, copy.from, 16);
-      } else {
-        std::memset(copy.to, 0, 16);
-      }
-    }
-    groups.pop_front();
+  Thread& thread = *block.running;
+  const auto end = std::find_if(thread.copies.begin(), thread.copies.end(), [&](const Copy& copy) { return copy.group + static_cast<unsigned>(left) >= thread.group; });
+  for (auto copy = thread.copies.begin(); copy != end; ++copy) {
+    if (!copy->made) Make(*copy);
   }
+  thread.copies.erase(thread.copies.begin(), end);
 }
 
 void Refuse(const char* what, const void* address) {
-  const Place& place = block.running ? block.running->place : Place{};
-  std::fprintf(stderr, "emulated kernel %s, block (%u, %u, %u), thread %u: %s", block.name, place.block.x, place.block.y, place.block.z, place.thread.x, what);
+  if (block.kernel) {
+    const Place& place = block.running ? block.running->place : Place{};
+    std::fprintf(stderr, "emulated kernel %s, block (%u, %u, %u), thread %u: %s", block.name, place.block.x, place.block.y, place.block.z, place.thread.x, what);
+  } else {
+    std::fprintf(stderr, "emulated device: %s", what);
+  }
   if (address) std::fprintf(stderr, ": %p", address);
-  std::fprintf(stderr, "\n");
+  std::fprintf(stderr, " (FLAB_EMULATED_SEED=%u)\n", Seed());
   std::abort();
 }
 
-const char* RunningKernel() { return block.kernel ? block.name : nullptr; }
-
 void RunGrid(const char* name, dim3 blocks, unsigned threads, size_t shared, const std::function<void()>& kernel) {
-  if (!block.stacks) {
-    void* stacks = mmap(nullptr, kMostThreads * kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stacks == MAP_FAILED) std::abort();
-    block.stacks = static_cast<std::byte*>(stacks);
-  }
   block.name = name;
   block.kernel = &kernel;
-  if (threads == 0 || threads > kMostThreads) Refuse("is launched with a number of threads that no block has");
+  block.running = nullptr;
+  if (threads == 0 || threads > kMostFibers) Refuse("is launched with a number of threads that no block has");
   // The grid's second and third dimension are 16 bits wide on a device.
   if (blocks.y > 65535 || blocks.z > 65535 || blocks.x > 0x7fffffff) Refuse("is launched with more blocks than a grid has");
-  block.shared_bytes = shared;
-  block.memory.resize(shared + kCanary + kSharedAlignment);
-  const uintptr_t start = reinterpret_cast<uintptr_t>(block.memory.data());
-  block.shared = reinterpret_cast<std::byte*>((start + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment);
-  for (unsigned z = 0; z < blocks.z; ++z) {
-    for (unsigned y = 0; y < blocks.y; ++y) {
-      for (unsigned x = 0; x < blocks.x; ++x) {
-        Prepare({x, y, z}, blocks, threads);
-        RunBlock();
-      }
-    }
+  if (!SetShared(shared)) Refuse("is launched with more shared memory than a block has on every device");
+  const uint64_t count = uint64_t{blocks.x} * blocks.y * blocks.z;
+  const bool backwards = Draw(2) == 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t at = backwards ? count - 1 - i : i;
+    Prepare({static_cast<unsigned>(at % blocks.x), static_cast<unsigned>(at / blocks.x % blocks.y), static_cast<unsigned>(at / blocks.x / blocks.y)}, blocks, threads);
+    RunBlock();
   }
-  block.running = nullptr;
   block.kernel = nullptr;
 }
 

@@ -1,19 +1,24 @@
 // Runs the sources of the CUDA kernels on a CPU, to find what is wrong with their logic where there is no GPU: slow, and strict.
 //
-// Each thread of a block is a fiber. A fiber runs until it meets a barrier or exchanges values with its warp; which one runs next
-// is drawn at random, so that what one thread reads of another without a barrier between them is sometimes not there yet. Shared
-// memory begins as NaN, copies that a kernel starts asynchronously are made only when it waits for them, and device memory ends
-// where it ends: the next byte cannot be read. A barrier that not all threads reach, a warp whose lanes do different things, an
-// address that is not aligned or that shared memory does not have, end the process with a sentence.
+// Each thread of a block is a fiber. A fiber runs until it meets a barrier or exchanges values with its warp; which one runs next,
+// and for how long its warp runs before others do, is drawn, so that what one thread reads of another without a barrier between them is
+// sometimes not there yet, or there no more. A copy that a kernel starts asynchronously is made at once or when it is waited for, as
+// is drawn; blocks run from the first or from the last. Shared memory begins as NaN, and memory ends where it ends: the next byte cannot be
+// read. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
+// nobody's or more shared memory than every device has, end the process with a sentence.
 //
 // The part of the runtime's interface that the backend uses is here under its own names. Streams are queues: what is put into one
-// is done only when somebody waits for it, so that a missing wait shows.
+// is done at once or only when somebody waits for it, as is drawn, so that a missing wait shows.
+//
+// FLAB_EMULATED_SEED=N chooses what is drawn; with the same calls and the same N all is done in the same order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
 
 #define __global__
@@ -25,6 +30,9 @@
 #define blockIdx (::flab::emulator::ThisThread().block)
 #define blockDim (::flab::emulator::ThisThread().threads)
 #define gridDim (::flab::emulator::ThisThread().blocks)
+
+using std::max;
+using std::min;
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -57,20 +65,38 @@ void* Shared(size_t bytes);
 // All threads of the block that have not ended.
 void Barrier();
 
-// Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give what they gave
-// last. `kind` must be the same for all. Valid until the lane's next exchange.
+// Every lane of the warp gives `bytes` and gets those of all 32, one after the other; lanes that have ended give NaN. `kind` and the
+// size must be the same for all. Valid until the lane's next exchange.
 const void* Exchange(const char* kind, const void* bytes, size_t size);
 
-// Copies 16 bytes (or puts zeros) when the thread waits for its group.
-void CopyLater(void* shared, const void* global, bool valid);
+// cuda/tensor_core.cuh says what it does.
+void MultiplyTile(float* c, const uint32_t* a, const uint32_t* b);
+
+// Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
+void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();
 void WaitForGroups(int left);
 
 // Ends the process: what the running thread did is wrong.
 [[noreturn]] void Refuse(const char* what, const void* address = nullptr);
 
+// What is put into a stream is done in order, when somebody waits for it or before. Put is virtual so that a library beside the
+// backend reaches it through the object alone; false after a fault.
+struct Stream {
+  virtual ~Stream() = default;
+  virtual bool Put(std::function<void()> task);
+  std::deque<std::function<void()>> queue;
+  uint64_t put = 0, done = 0;
+};
+
+// Refuses an argument of a kernel with an address of the host in it.
+void CheckArgument(const char* kernel, const void* argument, size_t bytes);
+
 // A launch, put into the stream. `name` is for messages.
-void Launch(struct Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
+void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel);
+
+// Work of the host on the device's memory, put into the stream: what a library's kernels would do.
+void Host(Stream* stream, std::function<void()> task);
 
 }  // namespace flab::emulator
 
@@ -117,6 +143,8 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 cudaError_t cudaMalloc(void** memory, size_t bytes);
 cudaError_t cudaFree(void* memory);
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream);
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** memory, size_t bytes);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);

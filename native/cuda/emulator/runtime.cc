@@ -11,36 +11,20 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
 
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/emulator.h"
+#include "cuda/emulator/memory.h"
 
 namespace flab::emulator {
-
-struct Stream {
-  std::deque<std::function<void()>> queue;
-  uint64_t put = 0, done = 0;
-};
-
 namespace {
-
-constexpr size_t kAlignment = 16;  // of memory; a device's is aligned to more, and no kernel may need that
-
-struct Memory {
-  std::byte* mapping;
-  size_t mapped, bytes;
-};
 
 // One thread at a time is inside: a device does what several threads put into it one after the other, too.
 std::recursive_mutex mutex;
-std::map<void*, Memory> memories;
 std::set<Stream*> streams;
-size_t used = 0;
 int64_t launches = 0;
 cudaError_t fault = cudaSuccess;
 thread_local cudaError_t last = cudaSuccess;
@@ -60,7 +44,29 @@ size_t TotalMemory() {
   return bytes.empty() ? size_t{8} << 30 : std::strtoull(bytes.c_str(), nullptr, 10);
 }
 
+[[noreturn]] void OnBadAddress(int, siginfo_t* info, void*) { Refuse("reads or writes memory that is not its own", info->si_addr); }
+
+// While one lives, a bad address is said to be one.
+class Addresses {
+ public:
+  Addresses() {
+    struct sigaction ours {};
+    ours.sa_sigaction = OnBadAddress;
+    ours.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &ours, &segv_);
+    sigaction(SIGBUS, &ours, &bus_);
+  }
+  ~Addresses() {
+    sigaction(SIGSEGV, &segv_, nullptr);
+    sigaction(SIGBUS, &bus_, nullptr);
+  }
+
+ private:
+  struct sigaction segv_, bus_;
+};
+
 void RunUpTo(Stream& stream, uint64_t place) {
+  const Addresses addresses;
   while (stream.done < place) {
     const std::function<void()> task = std::move(stream.queue.front());
     stream.queue.pop_front();
@@ -73,19 +79,36 @@ void RunAll() {
   for (Stream* stream : streams) RunUpTo(*stream, stream->put);
 }
 
-cudaError_t Put(Stream* stream, std::function<void()> task) {
-  const std::lock_guard lock(mutex);
-  if (fault != cudaSuccess) return Ended(fault);
-  stream->queue.push_back(std::move(task));
-  ++stream->put;
-  return cudaSuccess;
-}
+cudaError_t Put(Stream* stream, std::function<void()> task) { return stream->Put(std::move(task)) ? cudaSuccess : Ended(fault); }
 
-[[noreturn]] void OnBadAddress(int, siginfo_t* info, void*) { Refuse("reads or writes memory that is not its own", info->si_addr); }
-
-size_t Rounded(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
+bool IsDevice(const void* address, size_t bytes) { return IsAllocated(Where::kDevice, address, bytes); }
 
 }  // namespace
+
+bool Stream::Put(std::function<void()> task) {
+  const std::lock_guard lock(mutex);
+  if (fault != cudaSuccess) return false;
+  queue.push_back(std::move(task));
+  ++put;
+  if (Draw(2) == 0) RunUpTo(*this, put);
+  return true;
+}
+
+// A word of 8 bytes that is an address of this process is taken for one: no size, stride or pair of floats has such a value.
+void CheckArgument(const char* kernel, const void* argument, size_t bytes) {
+  const std::lock_guard lock(mutex);
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (size_t i = 0; i + sizeof(uintptr_t) <= bytes; i += sizeof(uintptr_t)) {
+    uintptr_t address;
+    std::memcpy(&address, static_cast<const std::byte*>(argument) + i, sizeof address);
+    void* const memory = reinterpret_cast<void*>(address);
+    // A small number of 4 bytes with what happens to lie in the padding after it.
+    constexpr uintptr_t kSmall = 1 << 16;
+    if ((address & 0xffffffff) < kSmall) continue;
+    const bool is_mapped = msync(reinterpret_cast<void*>(address / page * page), 1, MS_ASYNC) == 0;
+    if (is_mapped && !IsDevice(memory, 0)) Refuse((std::string("gives an address of the host to kernel ") + kernel).c_str(), memory);
+  }
+}
 
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel) {
   Put(stream, [=] {
@@ -94,16 +117,11 @@ void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, siz
       fault = cudaErrorIllegalAddress;
       return;
     }
-    struct sigaction ours {}, segv, bus;
-    ours.sa_sigaction = OnBadAddress;
-    ours.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &ours, &segv);
-    sigaction(SIGBUS, &ours, &bus);
     RunGrid(name, blocks, threads, shared, kernel);
-    sigaction(SIGSEGV, &segv, nullptr);
-    sigaction(SIGBUS, &bus, nullptr);
   });
 }
+
+void Host(Stream* stream, std::function<void()> task) { Put(stream, std::move(task)); }
 
 }  // namespace flab::emulator
 
@@ -174,60 +192,57 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
   const std::lock_guard lock(mutex);
+  const size_t used = AllocatedBytes(Where::kDevice);
   *total = TotalMemory();
   *available = *total > used ? *total - used : 0;
-  return cudaSuccess;
+  return Ended(fault);
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   const std::lock_guard lock(mutex);
-  if (fault != cudaSuccess) return Ended(fault);
-  if (used + bytes > TotalMemory()) return Ended(cudaErrorMemoryAllocation);
-  // The end lies before a page that nobody may touch.
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), rounded = Rounded(bytes, kAlignment), mapped = Rounded(rounded + 1, page) + page;
-  void* mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mapping == MAP_FAILED) return Ended(cudaErrorMemoryAllocation);
-  std::byte* end = static_cast<std::byte*>(mapping) + mapped - page;
-  mprotect(end, page, PROT_NONE);
-  *memory = end - rounded;
-  std::memset(*memory, 0xff, rounded);
-  memories[*memory] = {static_cast<std::byte*>(mapping), mapped, bytes};
-  used += bytes;
-  return cudaSuccess;
+  size_t available = 0, total = 0;
+  if (cudaMemGetInfo(&available, &total) != cudaSuccess) return fault;
+  *memory = bytes <= available ? AllocateMemory(Where::kDevice, bytes) : nullptr;
+  return Ended(*memory ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFree(void* memory) {
-  if (!memory) return cudaSuccess;
   const std::lock_guard lock(mutex);
   RunAll();
-  const auto place = memories.find(memory);
-  if (place == memories.end()) Refuse("releases memory that is not allocated", memory);
-  const Memory& freed = place->second;
-  const std::byte* end = static_cast<std::byte*>(memory) + freed.bytes;
-  for (const std::byte* past = end; past < freed.mapping + freed.mapped - sysconf(_SC_PAGESIZE); ++past) {
-    if (*past != std::byte{0xff}) Refuse("wrote past the end of memory", past);
-  }
-  used -= freed.bytes;
-  munmap(freed.mapping, freed.mapped);
-  memories.erase(place);
-  return cudaSuccess;
+  if (memory) ReleaseMemory(Where::kDevice, memory);
+  return Ended(fault);
+}
+
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
+
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  return Put(stream, [=] { ReleaseMemory(Where::kDevice, memory); });
 }
 
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
-  *memory = std::aligned_alloc(4096, Rounded(bytes + 1, 4096));
-  return *memory ? cudaSuccess : Ended(cudaErrorMemoryAllocation);
+  const std::lock_guard lock(mutex);
+  if (fault != cudaSuccess) return Ended(fault);
+  *memory = AllocateMemory(Where::kPinned, bytes);
+  return Ended(*memory ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void* memory) {
-  std::free(memory);
-  return cudaSuccess;
+  const std::lock_guard lock(mutex);
+  if (memory) ReleaseMemory(Where::kPinned, memory);
+  return Ended(fault);
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  const std::lock_guard lock(mutex);
+  if (IsDevice(to, bytes) != (kind != cudaMemcpyDeviceToHost)) Refuse("copies to memory of another kind, or past its end", to);
+  if (IsDevice(from, bytes) != (kind != cudaMemcpyHostToDevice)) Refuse("copies from memory of another kind, or past its end", from);
+  if (kind == cudaMemcpyHostToDevice && !IsAllocated(Where::kPinned, from, bytes)) Refuse("copies from memory that is not pinned", from);
   return Put(stream, [=] { std::memcpy(to, from, bytes); });
 }
 
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  const std::lock_guard lock(mutex);
+  if (!IsDevice(memory, bytes)) Refuse("sets memory that is not the device's, or past its end", memory);
   return Put(stream, [=] { std::memset(memory, value, bytes); });
 }
 
@@ -250,10 +265,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const std::lock_guard lock(mutex);
   RunUpTo(*stream, stream->put);
-  return fault == cudaSuccess ? cudaSuccess : Ended(fault);
+  return Ended(fault);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const std::lock_guard lock(mutex);
   const flab_emulated_event now = *event;
   return Put(stream, [now] {
     if (now.stream) RunUpTo(*now.stream, now.place);
@@ -273,11 +289,11 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
   *event = {stream, stream->put};
-  return fault == cudaSuccess ? cudaSuccess : Ended(fault);
+  return Ended(fault);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const std::lock_guard lock(mutex);
   if (event->stream) RunUpTo(*event->stream, event->place);
-  return fault == cudaSuccess ? cudaSuccess : Ended(fault);
+  return Ended(fault);
 }

@@ -1,0 +1,58 @@
+"""What this machine has."""
+
+import glob
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
+import shutil
+import site
+import sys
+
+from report import Failed
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def look(report, step, processes):
+    """The GPU, its driver, what builds and what is compared with."""
+    machine = report.machine
+    machine.update(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions(processes))
+    if report.emulated:
+        machine["gpu"] = "emulated"
+        return
+    machine["cublaslt"] = find_cublaslt()
+    smi = processes.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"], 20) if shutil.which("nvidia-smi") else None
+    if smi is None or smi.code != 0:
+        step.tail(smi.output if smi else "")
+        raise Failed("nvidia-smi is not there" if smi is None else f"nvidia-smi {smi.how()}")
+    name, driver, memory, capability = (field.strip() for field in smi.output.splitlines()[0].split(","))
+    machine.update(gpu=name, driver=driver, memory=memory, computeCapability=capability)
+
+
+def versions(processes):
+    found = {}
+    for tool, pattern in (("nvcc", r"release ([\d.]+)"), ("cmake", r"version ([\d.]+)"), ("c++", r"\) ([\d.]+)"), ("compute-sanitizer", r"Version ([\d.]+)")):
+        if shutil.which(tool):
+            said = re.search(pattern, processes.run([tool, "--version"], 20).output)
+            found[tool] = said.group(1) if said else "unknown"
+    for package in ("torch", "transformers", "nvidia-cublas", "nvidia-cublas-cu12"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def find_cublaslt():
+    """Path of cuBLASLt: what FLAB_CUBLASLT or FLAB_PRODUCTS names, else of the Python packages, else of the toolkit; None if there is none."""
+    named = os.environ.get("FLAB_CUBLASLT") or os.environ.get("FLAB_PRODUCTS")
+    if named:
+        return named
+    folders = [f"{folder}/{lib}" for folder in [*sys.path, *site.getsitepackages()] for lib in ("nvidia/*/lib", "torch/lib")]
+    nvcc = shutil.which("nvcc")
+    toolkits = [*([str(pathlib.Path(nvcc).resolve().parent.parent)] if nvcc else []), "/usr/local/cuda*"]
+    folders += [f"{toolkit}/{lib}" for toolkit in toolkits for lib in ("lib64", "targets/*/lib", "lib")] + ["/usr/lib/x86_64-linux-gnu"]
+    found = [path for version in (13, 12) for folder in folders for path in sorted(glob.glob(f"{folder}/libcublasLt.so.{version}"))]
+    return found[0] if found else None
