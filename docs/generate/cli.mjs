@@ -9,7 +9,9 @@ export const cliReference = async () => {
 		pages.push(commandPage(command, sectionsOf(await help(command))));
 	}
 
-	return `${[head, list(root, commands), ...pages, `## Exit codes\n\n${table(['code', 'meaning'], itemsOf(root['Exit codes']))}`].join('\n\n')}\n`;
+	const environment = `## Environment\n\n${table(['variable', 'what it does'], itemsOf(root['Environment']))}`;
+	const exitCodes = `## Exit codes\n\n${table(['code', 'meaning'], itemsOf(root['Exit codes']))}`;
+	return `${[head, list(root, commands), ...pages, environment, exitCodes].join('\n\n')}\n`;
 };
 
 const head = `# Command line

@@ -1,6 +1,9 @@
+import {readFile, readdir} from 'node:fs/promises';
+import {join} from 'node:path';
 import test from 'ava';
 import {exitCodes} from '../../ts/cli/exit-codes.js';
 import {errorCodes} from '../../ts/errors.js';
+import {packageRoot} from '../../ts/native/root.js';
 import {runLine} from './harness.js';
 
 const choosing = [
@@ -38,6 +41,27 @@ test('defaults and units are in the help', async t => {
 	for (const part of [/--max-texts <n> [^-]*\(default: 128\)/, /--eval-max-tokens <n> [^-]*\(default: 1024\)/, /--layer-metric <name> [^]*?\(default: kl\)/, /KiB, MiB, GiB binary \(default: 5GB\)/, /nats per byte/, /"3,"/]) {
 		t.regex(text, part);
 	}
+});
+
+// In the code that a run goes through: tests and development have others.
+const sources = ['ts', 'native/backend', 'native/base', 'native/binding', 'native/checkpoint', 'native/cpu', 'native/device', 'native/model', 'native/prune'];
+
+test('the help documents every variable of the environment that the code reads, and no other', async t => {
+	const names = new Set<string>();
+	for (const folder of sources) {
+		for (const name of await readdir(join(packageRoot, folder), {recursive: true})) {
+			if (/\.(?:ts|cc|h)$/.test(name) && !/_test\.cc$|(?:^|\/)conformance\/|(?:^|\/)testing/.test(name)) {
+				const text = await readFile(join(packageRoot, folder, name), 'utf8');
+				for (const [, read] of text.matchAll(/(?:process\.env\[|getenv\()['"](\w+)['"]/g)) {
+					names.add(read!);
+				}
+			}
+		}
+	}
+
+	const {stdout} = await runLine(['--help']);
+	const [, section] = /\nEnvironment:\n([^]*?)\n\n/.exec(stdout) ?? [];
+	t.deepEqual([...section!.matchAll(/^ {2}(\w+)=/gm)].map(([, name]) => name!).sort(), [...names].sort());
 });
 
 test('the help documents every exit code', async t => {

@@ -14,7 +14,10 @@ const anchorsOf = async (path: string): Promise<ReadonlySet<string>> => {
 	return new Set([...headings, ...headings.map((name, place) => `${name}-${headings.slice(0, place).filter(other => other === name).length}`), ...[...text.matchAll(/<a id="([^"]+)">/g)].map(match => match[1]!)]);
 };
 
-for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
+// Those beside what users read. Their commands build and test everything: they are not run here, only looked at.
+const others = ['HACKING.md', 'CHANGELOG.md', 'prebuilds/README.md'];
+
+for (const name of [...documents(), ...others]) {
 	test(`every link of ${name} leads somewhere`, async t => {
 		const path = join(packageRoot, name);
 		const prose = (await readFile(path, 'utf8')).replaceAll(/^```[^]*?^```$/gm, '');
@@ -33,10 +36,28 @@ for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
 }
 
 test('every file of the repository that a document names in code is there', async t => {
-	for (const name of [...documents(), 'HACKING.md', 'CHANGELOG.md']) {
+	for (const name of [...documents(), ...others]) {
 		const prose = (await readFile(join(packageRoot, name), 'utf8')).replaceAll(/^```[^]*?^```$/gm, '');
 		for (const [, path] of prose.matchAll(/`((?:ts|native|test|docs|examples|bench|\.github)\/[\w./-]*\w)`/g)) {
 			t.true(existsSync(join(packageRoot, path!)), `${name}: ${path}: there is no such file`);
 		}
 	}
+});
+
+test('every script of the package and every file that a document runs is there', async t => {
+	const {scripts} = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {readonly scripts: Readonly<Record<string, string>>};
+	const seen = new Set<string>();
+	for (const name of [...documents(), ...others]) {
+		const text = await readFile(join(packageRoot, name), 'utf8');
+		for (const [, script] of text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)) {
+			seen.add(script!);
+			t.true(script! in scripts, `${name}: npm run ${script}: there is no such script`);
+		}
+
+		for (const [, file] of text.matchAll(/\bnode ((?:native|scripts|bench|docs|test)\/[\w./-]+\.mjs)/g)) {
+			t.true(existsSync(join(packageRoot, file!)), `${name}: node ${file}: there is no such file`);
+		}
+	}
+
+	t.true(['build', 'prebuilds', 'test:arm64', 'generate'].every(script => seen.has(script)), 'the documents are read');
 });

@@ -3,6 +3,7 @@ import {FlabError} from '../errors.js';
 import {defaults} from '../plan/choices.js';
 import {generator} from '../report/generator.js';
 import type {Context} from './context.js';
+import {environmentHelp} from './environment.js';
 import {exitCodeHelp, exitCodes} from './exit-codes.js';
 import {addOutputFlags, addPruningFlags, addRecipeFlag, addResourceFlags, addTellingFlags, addTextFlags, type Flags} from './flags.js';
 import {tellError} from './messages.js';
@@ -51,7 +52,7 @@ const program = (context: RunContext): Command => {
 			getOutHelpWidth: () => stdout.columns ?? helpColumns,
 			getErrHelpWidth: () => stderr.columns ?? helpColumns,
 		})
-		.addHelpText('after', `\nExample:\n  flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4\n\n${exitCodeHelp}`);
+		.addHelpText('after', `\nExample:\n  flab-pruner prune ./model --out ./pruned --corpus ./src --calibration prompts.jsonl --drop-layers 4\n\n${environmentHelp}\n\n${exitCodeHelp}`);
 	addPrune(root, context);
 	addPlan(root, context);
 	addApply(root, context);
