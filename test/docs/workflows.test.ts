@@ -71,5 +71,6 @@ test('only the job that publishes has an identity, and it publishes with provena
 	t.deepEqual([jobs['publish']!.needs, jobs['try']!.needs], ['try', 'pack']);
 	t.true(jobs['publish']!.steps!.some(({run = ''}) => /^npm publish .*\.tgz .*--provenance/.test(run)));
 	const built = jobs['pack']!.steps!.map(({run}) => run);
-	t.true(built.includes('npm run prebuilds') && built.includes('npm pack'));
+	const order = ['npm run prebuilds', 'npm test', 'npm run test:arm64', 'npm pack', 'node scripts/tarball.mjs flab-pruner-*.tgz'];
+	t.deepEqual(built.filter(run => order.includes(run!)), order);
 });

@@ -1,14 +1,11 @@
-import {mkdir, readFile, writeFile} from 'node:fs/promises';
+import {spawnSync} from 'node:child_process';
+import {cp, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {dirname, join, normalize} from 'node:path';
 import test from 'ava';
 import {packageRoot} from '../../ts/native/root.js';
-import {emptyFolder, succeed} from './processes.js';
-import {pack, prebuilt} from './tarball.js';
+import {emptyFolder, run, succeed} from './processes.js';
+import {pack} from './tarball.js';
 import type {Tarball} from './tarball.js';
-
-const listFile = join(packageRoot, 'test/package/files.txt');
-const mostPacked = 1_200_000; // of bytes, with one prebuilt binary
-const mostUnpacked = 3_600_000;
 
 let unpacked: string;
 let tarball: Tarball;
@@ -21,23 +18,66 @@ test.before(async () => {
 	await succeed('tar', ['-xf', tarball.file, '--strip-components', '1', '-C', unpacked], {cwd: folder});
 });
 
-// The addon lies in a folder of its platform, and what several modules share in files that are named by their content.
-const nameInList = (file: string): string => file === prebuilt ? 'prebuilds/PLATFORM-ARCH/flab-pruner.glibc.node' : file.replace(/^(dist\/chunks\/)[\w-]+-[A-Z\d]{8}\.js$/, '$1NAME-HASH.js');
+const platform = `${process.platform}-${process.arch}`;
+
+/** What the check of a tarball says, which the release runs on the one that is published. */
+const check = async (file: string, platforms: readonly string[] = [], update = '') =>
+	run(process.execPath, [join(packageRoot, 'scripts/tarball.mjs'), file, ...platforms], {cwd: packageRoot, environment: {UPDATE_FILES: update}});
 
 test('the tarball holds the listed files and nothing else, within the bounds of its size', async t => {
-	const {files, size, unpackedSize} = tarball;
-	const list = [...new Set(files.map(nameInList))];
-	t.log(`${files.length} files, ${size} bytes packed, ${unpackedSize} unpacked`);
-	if (process.env['UPDATE_FILES'] === '1') {
-		await writeFile(listFile, `${list.join('\n')}\n`);
+	const {code, out, errors} = await check(tarball.file, [platform], process.env['UPDATE_FILES']);
+	t.log(out.trim());
+	t.deepEqual([code, errors], [0, '']);
+});
+
+test('a tarball without a prebuilt binary, with a file too many or one too large does not pass', async t => {
+	const published = await check(tarball.file);
+	t.is(published.code, 1);
+	t.regex(published.errors, /^- prebuilds\/linux-(?:x64|arm64)\/flab-pruner\.glibc\.node$/m);
+
+	await writeFile(join(unpacked, 'dist/more.js'), 'x'.repeat(5_000_000));
+	const file = join(dirname(unpacked), 'more.tgz');
+	await succeed('tar', ['-czf', file, '--format=ustar', '--transform', 's,^\\.,package,', '.'], {cwd: unpacked});
+	await rm(join(unpacked, 'dist/more.js'));
+	const {code, errors} = await check(file, [platform]);
+	t.is(code, 1);
+	t.regex(errors, /^\+ dist\/more\.js$/m);
+	t.regex(errors, /^expected at most \d+ bytes unpacked, got \d+$/m);
+});
+
+test('npm pack without the prebuilt binaries is refused, unless it is asked for', async t => {
+	const prepack = async (more: Readonly<Record<string, string>>) => {
+		const {npm_command: _, PACK_WITHOUT_PREBUILDS: __, ...env} = process.env;
+		const {status, stderr} = spawnSync(process.execPath, [join(copy, 'scripts/prepack.mjs')], {env: {...env, ...more}, encoding: 'utf8'});
+		return {status, stderr};
+	};
+
+	const copy = join(dirname(unpacked), 'scripts-only');
+	await cp(join(packageRoot, 'scripts'), join(copy, 'scripts'), {recursive: true});
+	const refused = await prepack({npm_command: 'pack'});
+	t.is(refused.status, 1);
+	t.regex(refused.stderr, /^flab-pruner: expected prebuilds\/linux-x64\/\S+ and prebuilds\/linux-arm64\/\S+ to be packed, found none\.\nnpm run prebuilds makes both; PACK_WITHOUT_PREBUILDS=1 /);
+	t.is((await prepack({npm_command: 'pack', PACK_WITHOUT_PREBUILDS: '1'})).status, 0);
+	t.is((await prepack({npm_command: 'install'})).status, 0);
+	for (const name of ['linux-x64', 'linux-arm64']) {
+		await mkdir(join(copy, 'prebuilds', name), {recursive: true});
+		await writeFile(join(copy, 'prebuilds', name, 'flab-pruner.glibc.node'), '');
 	}
 
-	const reviewed = (await readFile(listFile, 'utf8')).trim().split('\n');
-	const unexpected = list.filter(file => !reviewed.includes(file)).map(file => `+ ${file}`);
-	const missing = reviewed.filter(file => !list.includes(file)).map(file => `- ${file}`);
-	t.deepEqual([...unexpected, ...missing], [], 'If that is meant: npm run build, then UPDATE_FILES=1 npx ava test/package/files.test.ts, and review test/package/files.txt');
-	t.true(size <= mostPacked, `expected at most ${mostPacked} bytes packed, got ${size}`);
-	t.true(unpackedSize <= mostUnpacked, `expected at most ${mostUnpacked} bytes unpacked, got ${unpackedSize}`);
+	t.is((await prepack({npm_command: 'publish'})).status, 0);
+	const {scripts} = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {readonly scripts: Readonly<Record<string, string>>};
+	t.regex(scripts['prepack']!, /^node scripts\/prepack\.mjs && /);
+});
+
+test('every link of a document in the tarball leads to a file in it', async t => {
+	for (const name of tarball.files.filter(file => file.endsWith('.md'))) {
+		const prose = (await contentOf(name)).replaceAll(/^```[^]*?^```$/gm, '');
+		for (const target of captured(prose, /\]\(([^()\s#]+)[^()\s]*\)/g).filter(target => !/^https?:/.test(target))) {
+			t.true(tarball.files.includes(normalize(join(dirname(name), target))), `${name}: ${target}: is not packed`);
+		}
+	}
+
+	t.true(tarball.files.includes('docs/cli.md'));
 });
 
 const contentOf = async (file: string): Promise<string> => readFile(join(unpacked, file), 'utf8');
