@@ -1,6 +1,5 @@
 // Installs the native addon: does nothing where a prebuilt binary loads, else builds from source with CMake and a C++
-// compiler. Not through node-gyp: that would need Python and a download of Node's headers; the headers of Node-API come
-// with the npm package node-api-headers.
+// compiler. Not through node-gyp: that would need Python and a download of Node's headers; those of Node-API are in the package.
 //
 //   node native/install.mjs            install
 //   node native/install.mjs --build    build in any case

@@ -1,5 +1,6 @@
 // Tests of the library for GPUs without one: the emulator's own, then every operation and whole models on the emulator, in several
-// orders of threads. Ends with "N passed, N failed" for each run. The benchmark is built too: scripts/gpu-check.sh is tried with it.
+// orders of threads, and products once more by a cuBLASLt that computes on the emulator. Ends with "N passed, N failed" for each run.
+// The benchmark is built too: scripts/gpu-check.sh is tried with it.
 //
 //   node native/test-cuda.mjs [part of a title ...]
 
@@ -27,7 +28,9 @@ const run = (command, args, env = {}) => {
 const build = run('cmake', ['-S', root, '-B', tree, '-DFLAB_ADDON=OFF', '-DFLAB_EMULATED=ON', '-DFLAB_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release', '--log-level=WARNING'])
 	&& run('cmake', ['--build', tree, '-j', String(availableParallelism()), '--', '--quiet']);
 const words = process.argv.slice(2);
+const test = (titles, env) => run(join(tree, 'tests', 'flab_backend_tests'), titles, {FLAB_CUDA_LIBRARY: join(tree, 'flab_cuda.so'), ...env});
 process.exitCode = build && [
 	run(join(tree, 'tests', 'flab_emulator_tests'), []),
-	...seeds.map(seed => run(join(tree, 'tests', 'flab_backend_tests'), words, {FLAB_CUDA_LIBRARY: join(tree, 'flab_cuda.so'), FLAB_EMULATED_SEED: String(seed)})),
+	...seeds.map(seed => test(words, {FLAB_PRODUCTS: '', FLAB_EMULATED_SEED: String(seed)})),
+	test(words.length > 0 ? words : ['matmul', 'products'], {FLAB_PRODUCTS: join(tree, 'emulated', 'fake_cublaslt.so')}),
 ].every(Boolean) ? 0 : 1;

@@ -8,10 +8,10 @@
 import {readFileSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import process from 'node:process';
-import {z} from 'zod';
-import {applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema} from '../dist/plan/optionSchemas.js';
-import {planSchema} from '../dist/plan/schema.js';
-import {reportSchema} from '../dist/report/schema.js';
+import * as z from 'zod';
+import {applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema} from '../build/ts/plan/optionSchemas.js';
+import {planSchema} from '../build/ts/plan/schema.js';
+import {reportSchema} from '../build/ts/report/schema.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

@@ -134,7 +134,7 @@ const systemReasons: Readonly<Record<string, readonly [reason: string, hint: str
 	ENOTDIR: ['a part of the path is not a directory', 'Check the path.'],
 	ENOSPC: ['no space left on the device', 'Free some space, or choose an output folder on another disk.'],
 	EDQUOT: ['the disk quota is used up', 'Free some space, or choose an output folder on another disk.'],
-	EFBIG: ['the file would be larger than the limit allows', 'Use a smaller --max-shard-size, or raise the limit (ulimit -f).'],
+	EFBIG: ['the file would be larger than the limit allows', 'Use a smaller maxShardBytes (--max-shard-size), or raise the limit (ulimit -f).'],
 	EROFS: ['the file system is read-only', 'Choose an output folder on a writable disk.'],
 	EMFILE: ['too many open files', 'Raise the limit (ulimit -n).'],
 };

@@ -93,7 +93,7 @@ export type {FlabErrorCode, FlabErrorDetails} from './errors.js';
 export type {Control, OnProgress, ProgressEvent, ProgressPhase, Run} from './progress.js';
 
 export type {
-	ApplyOptions, InspectOptions, Output, Plan, PlanOptions, PlanSource, PruneOptions, Report, SampleSource, Stage, TextSource, Timing, Verification,
+	ApplyOptions, DeviceReport, InspectOptions, Output, Plan, PlanOptions, PlanSource, PruneOptions, Report, SampleSource, Stage, TextSource, Timing, Verification,
 } from './plan/types.js';
 export type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './plan/texts.js';
 export {reportToJson} from './report/report.js';

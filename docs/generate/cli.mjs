@@ -1,4 +1,4 @@
-import {run} from '../../dist/cli/run.js';
+import {run} from '../../build/ts/cli/run.js';
 
 /** The reference of the command line, as Markdown. */
 export const cliReference = async () => {

@@ -125,7 +125,7 @@ typedef struct {
  * w, w d, w (e^d - 1 - d). */
 typedef struct {
   float max, guess, w, d, g;
-  uint32_t far; /* some d was so large that it was clamped */
+  uint32_t far; /* weights that f32 does not hold decide, and were taken for e^-87: the divergence is about right */
 } FlabPieceSums;
 
 typedef struct {
@@ -197,9 +197,10 @@ typedef struct {
   int (*gather_rows)(FlabDevice* device, const void* from, int64_t row_bytes, const uint32_t* keep, int64_t count, void* to);
   /* to[keep[i]] = from[i]; no row twice. */
   int (*scatter_rows)(FlabDevice* device, const void* from, int64_t row_bytes, const uint32_t* keep, int64_t count, void* to);
-  /* to [rows, count] = columns keep[i] of from [rows, columns]; items of 1, 2, 4 or 8 bytes. */
+  /* to [rows, count] = columns keep[i] of from [rows, columns], in any order; items of 1, 2, 4 or 8 bytes, aligned to them. */
   int (*gather_columns)(FlabDevice* device, const void* from, int64_t rows, int64_t columns, int32_t item_bytes, const uint32_t* keep, int64_t count,
                         void* to);
+  /* From any dtype to F32 or BF16, rounded to nearest even; a NaN stays one. */
   int (*convert)(FlabDevice* device, const void* from, int32_t from_dtype, void* to, int32_t to_dtype, int64_t count);
 
   /* ---- the decoder ---- */

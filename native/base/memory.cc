@@ -19,7 +19,7 @@ namespace {
 thread_local int64_t limit = 0;
 
 // Left to what is not counted operation by operation: JavaScript's heap, stacks, the allocator.
-constexpr int64_t kReserve = int64_t{64} << 20;
+constexpr int64_t kReserve = int64_t{32} << 20;
 
 constexpr int64_t kMega = 1 << 20;
 

@@ -9,25 +9,22 @@
 namespace flab::cuda {
 namespace {
 
-constexpr int kPiecesPerBlock = 4;  // a warp each
-constexpr int kThreads = kPiecesPerBlock * kWarp;
-
-__global__ void __launch_bounds__(kThreads)
+// A block is a warp: most tiles are one piece wide.
+__global__ void __launch_bounds__(kWarp)
     LossTileKernel(const float* __restrict__ logits,     // [positions * group, stride]
                    const int32_t* __restrict__ targets,  // [all_positions]
                    FlabLossPiece* __restrict__ out,      // [row_pieces, all_positions, group]
                    float* __restrict__ target_logits,    // [all_positions, group]
                    int64_t group, int64_t columns, int64_t stride, int64_t first_piece, int64_t first_position, int64_t all_positions, bool aligned) {
   const int64_t position = first_position + blockIdx.x, row = position * group + blockIdx.z;
-  const int64_t piece = static_cast<int64_t>(blockIdx.y) * kPiecesPerBlock + threadIdx.x / kWarp, begin = piece * FLAB_PIECE;
-  const int64_t count = columns - begin, target = targets[position];
-  if (count <= 0 || target < 0) return;
+  const int64_t piece = blockIdx.y, begin = piece * FLAB_PIECE, count = columns - begin, target = targets[position];
+  if (target < 0) return;
   const float* own = logits + (row - first_position * group) * stride + begin;
   const float none = FloatOf(0xff800000);  // -infinity
   float l[kOwn], w[kOwn];
   LoadPiece<4>(own, count, aligned, none, l);
   const Weights weights = Weigh(l, w);
-  if (threadIdx.x % kWarp != 0) return;
+  if (threadIdx.x != 0) return;
   out[(first_piece + piece) * all_positions * group + row] = {weights.max, weights.sum * weights.scale};
   const int64_t column = target - (first_piece + piece) * FLAB_PIECE;
   if (column >= 0 && column < (count < FLAB_PIECE ? count : FLAB_PIECE)) target_logits[row] = own[column];
@@ -57,10 +54,9 @@ __global__ void __launch_bounds__(kRowsPerBlock)
 }  // namespace
 
 int LossTile(FlabDevice* device, const FlabLossTile* call) {
-  const int64_t pieces = CeilDivide(call->columns, FLAB_PIECE);
-  const dim3 blocks{static_cast<unsigned>(call->positions), static_cast<unsigned>(CeilDivide(pieces, kPiecesPerBlock)), static_cast<unsigned>(call->group)};
+  const dim3 blocks{static_cast<unsigned>(call->positions), static_cast<unsigned>(CeilDivide(call->columns, FLAB_PIECE)), static_cast<unsigned>(call->group)};
   const bool aligned = IsAligned(call->logits, 16) && call->stride % 4 == 0;
-  return Launch(device->compute, "LossTile", LossTileKernel, blocks, kThreads, 0, call->logits, call->targets, call->pieces, call->target_logits,
+  return Launch(device->compute, "LossTile", LossTileKernel, blocks, kWarp, 0, call->logits, call->targets, call->pieces, call->target_logits,
                 call->group, call->columns, call->stride, call->first_piece, call->first_position, call->all_positions, aligned);
 }
 

@@ -15,6 +15,13 @@ namespace flab::cuda {
 
 #ifdef FLAB_EMULATE
 
+// What a radix sort goes by: unsigned numbers in the order of the doubles, in which -0 comes before 0.
+static uint64_t OrderOf(double key) {
+  uint64_t bits;
+  std::memcpy(&bits, &key, sizeof bits);
+  return bits >> 63 ? ~bits : bits | uint64_t{1} << 63;
+}
+
 int ScratchOfSort(const SortRows&, size_t* bytes) {
   *bytes = 1;
   return FLAB_OK;
@@ -26,7 +33,7 @@ int Sort(cudaStream_t stream, const SortRows& call, void*, size_t) {
     for (int64_t row = 0; row < call.rows; ++row) {
       const int64_t first = call.ends[row];
       std::iota(order.begin(), order.end(), first);
-      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return call.keys[a] > call.keys[b]; });
+      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return OrderOf(call.keys[a]) > OrderOf(call.keys[b]); });
       for (int64_t i = 0; i < call.columns; ++i) {
         call.sorted_keys[first + i] = call.keys[order[i]];
         call.sorted_values[first + i] = call.values[order[i]];

@@ -1,8 +1,8 @@
 // The largest scores of each row.
 //
 // Rows are sorted twice: by falling scores, stably, so that of equal ones the lower index comes first; and the indices of the first
-// `count` by rising index, which for the same sort are falling numbers -index. Some 20 passes over 24 bytes a score: 430,000 scores
-// (32 layers of 13,440 neurons) are far below a millisecond of the device's memory, and this happens once a ranking.
+// `count` by rising index, which for the same sort are falling numbers -index. One sort serves both, so that the library
+// has its kernels once. A block sorts a row, in some 20 passes; this happens once a ranking, with a row for each layer.
 
 #include <algorithm>
 
@@ -14,7 +14,7 @@ namespace flab::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-// Scores that are sorted together, unless one row has more: 24 MB of scratch, and rows enough for every multiprocessor.
+// Scores that are sorted together, unless one row has more: 24 MB of scratch, and half as much for the sort itself.
 constexpr int64_t kPart = int64_t{1} << 20;
 
 __device__ __forceinline__ int64_t ThreadOfGrid() { return static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; }
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads)
   if (i <= rows) ends[i] = static_cast<int32_t>(i * count);
   if (i >= rows * count) return;
   values[i] = order[i / count * columns + i % count];
-  keys[i] = -static_cast<double>(values[i]);
+  keys[i] = 0 - static_cast<double>(values[i]);  // never -0
 }
 
 // Of at most `rows` rows.

@@ -77,12 +77,12 @@ test('import and require() give the same functions, and those that are declared'
 });
 
 test('what is made from the schemas is up to date, and the public surface is the reviewed one', async t => {
-	for (const script of ['generate.mjs', 'surface.mjs']) {
-		const run = exec(process.execPath, [join(packageRoot, 'scripts', script), '--check']);
-		await t.notThrowsAsync(run.catch((error: {stderr: string}) => {
-			throw new Error(error.stderr);
-		}));
-	}
+	const run = exec(process.execPath, [join(packageRoot, 'scripts/generate.mjs'), '--check']);
+	await t.notThrowsAsync(run.catch((error: {stderr: string}) => {
+		throw new Error(error.stderr);
+	}));
+	const [surface, reviewed] = await Promise.all([join(installed, 'dist/index.d.ts'), join(packageRoot, 'test/api/surface.d.ts')].map(async file => readFile(file, 'utf8')));
+	t.is(surface, reviewed, 'If that is meant: npm run generate, and review test/api/surface.d.ts');
 });
 
 test('the schemas are in the package, under their names', async t => {

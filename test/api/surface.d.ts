@@ -1,4 +1,4 @@
-// Made by `npm run generate`: everything that the package exports. Review every change.
+// Everything that the package exports. Made from its sources.
 
 /** What `apply` takes. */
 export type ApplyOptions = {
@@ -12,11 +12,11 @@ export type ApplyOptions = {
     readonly calibration?: SampleSource;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
-    /** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+    /** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
     readonly maxMemory?: number;
     /** Folder to write; it must not exist. */
     readonly out: string;
-    /** Replace `out` if it exists. Default: false. */
+    /** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
     readonly force?: boolean;
     /** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
     readonly maxShardBytes?: number;
@@ -55,10 +55,18 @@ export type Control = {
     readonly onProgress?: OnProgress;
 };
 
+/** What the model ran on. */
+export type DeviceReport = {
+    /** 'cpu', or 'cuda:N'. */
+    readonly name: string;
+    /** Why it was this one, as a sentence. */
+    readonly reason: string;
+};
+
 /** Something that is wrong, or could be better, and what to do about it. */
 export type DiagnosedProblem = {
     /** Part of the diagnosis that it is about. */
-    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'temporary';
+    readonly about: 'node' | 'addon' | 'cpu' | 'threads' | 'memory' | 'cuda' | 'temporary';
     /** An `error` keeps flab-pruner from working; a `warning` makes it slower, or something is not as it was asked for. */
     readonly severity: 'error' | 'warning';
     readonly message: string;
@@ -111,16 +119,28 @@ export type Diagnosis = {
         readonly wanted: string | null;
         readonly reason: string;
     };
-    /** Memory in bytes; `defaultLimitBytes` is what a run without `maxMemory` allows itself now: half of what is available. */
+    /** Memory in bytes; `defaultLimitBytes` is what a computation that begins now, in a run without `maxMemory`, takes at most: half of what is available. */
     readonly memory: {
         readonly totalBytes: number;
         readonly cgroupBytes: number | null;
         readonly availableBytes: number;
         readonly defaultLimitBytes: number;
     };
+    /** The GPUs: `usable`, or the reason why there are none that can be used. */
     readonly cuda: {
-        readonly state: 'not built in';
+        readonly state: 'usable' | 'not usable';
         readonly reason: string;
+        readonly devices: ReadonlyArray<{
+            /** As `device` names it, such as 'cuda:0'. */
+            readonly device: string;
+            readonly name: string;
+            readonly computeCapability: string;
+            readonly memoryBytes: number;
+            readonly availableBytes: number;
+            /** What computes matrix products on it, or why it can't be opened. */
+            readonly products: string;
+            readonly usable: boolean;
+        }>;
     };
     /** Folder of temporary files, which a search for layers keeps states in. */
     readonly temporary: {
@@ -625,7 +645,7 @@ export type PlanOptions = {
     readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
-    /** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+    /** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
     readonly maxMemory?: number;
 };
 
@@ -733,11 +753,11 @@ export type PruneOptions = {
     readonly maxDeviceMemory?: number;
     /** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
     readonly threads?: number;
-    /** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+    /** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
     readonly maxMemory?: number;
     /** Folder to write; it must not exist. */
     readonly out: string;
-    /** Replace `out` if it exists. Default: false. */
+    /** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
     readonly force?: boolean;
     /** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
     readonly maxShardBytes?: number;
@@ -1005,13 +1025,3 @@ export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, 
  * @throws ERR_BAD_ARGUMENT if `count` is not from 0 to the number of columns, `out` does not fit or a score is NaN, ERR_ABORTED
  */
 export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32Array | Float64Array>, count: number, options?: TopKOptions) => Promise<Uint32Array>;
-
-// ---- Not exported by name, but part of the above ----
-
-/** What the model ran on. */
-export type DeviceReport = {
-    /** 'cpu', or 'cuda:N'. */
-    readonly name: string;
-    /** Why it was this one, as a sentence. */
-    readonly reason: string;
-};

@@ -6,8 +6,9 @@ import type {Family} from '../../ts/families/family.js';
 
 const list = (...indices: readonly number[]): Uint32Array => Uint32Array.from(indices);
 const base = {unknown_key: {a: [1]}, vocab_size: 90, hidden_size: 8, num_attention_heads: 2, num_key_value_heads: 1, num_hidden_layers: 4, intermediate_size: 12, eos_token_id: [89]};
+const specOf = (family: Family, config: Record<string, unknown>) => readSpec(family, config, 'config.json');
 const prune = (family: Family, config: Record<string, unknown>, keep: Parameters<typeof pruneConfig>[2]): Readonly<Record<string, unknown>> =>
-	pruneConfig(config, {family, spec: readSpec(family, config)}, keep);
+	pruneConfig(config, {family, spec: specOf(family, config)}, keep);
 
 test('keeping everything changes nothing', t => {
 	const config = {...base, layer_types: ['full_attention', 'full_attention', 'full_attention', 'full_attention'], max_window_layers: 28};
@@ -41,7 +42,7 @@ for (const [name, family, config, changed] of cases) {
 		const keep = list(0, 3);
 		const pruned = prune(family, config, {layers: keep});
 		t.deepEqual(pruned, {...config, num_hidden_layers: 2, ...changed});
-		t.deepEqual([...readSpec(family, pruned).windows], [...keep].map(layer => readSpec(family, config).windows[layer]));
+		t.deepEqual([...specOf(family, pruned).windows], [...keep].map(layer => specOf(family, config).windows[layer]));
 	});
 }
 
@@ -50,7 +51,7 @@ test('a boundary that the config leaves to its default of 28 is stated when laye
 	const keep = Uint32Array.from({length: 27}, (_, index) => index + 3);
 	const pruned = prune(qwen2, config, {layers: keep});
 	t.is(pruned['max_window_layers'], 25);
-	t.deepEqual([...readSpec(qwen2, pruned).windows], [...keep].map(layer => (layer < 28 ? 0 : 5)));
+	t.deepEqual([...specOf(qwen2, pruned).windows], [...keep].map(layer => (layer < 28 ? 0 : 5)));
 });
 
 test('an impossible keep list is refused', t => {

@@ -16,9 +16,20 @@ const places = async (t: TestContext): Promise<Places> => {
 	return {root, model, out: join(root, 'out')};
 };
 
+const oldFiles = ['config.json', 'model.safetensors', 'old'];
+
 const oldOutput = async (out: string): Promise<void> => {
 	await mkdir(out);
-	await writeFile(join(out, 'old'), 'old');
+	for (const name of oldFiles) {
+		await writeFile(join(out, name), 'old');
+	}
+};
+
+const oldOutputWith = (...folders: readonly string[]) => async (out: string): Promise<void> => {
+	await oldOutput(out);
+	for (const folder of folders) {
+		await mkdir(join(out, folder));
+	}
 };
 
 test('an output appears complete when it is published, and not before', async t => {
@@ -58,22 +69,47 @@ test('discarding keeps a parent that something else was put into', async t => {
 	t.deepEqual(await readdir(join(root, 'a')), ['other']);
 });
 
-const existing: ReadonlyArray<readonly [what: string, make: (out: string) => Promise<void>, got: RegExp]> = [
-	['a file', async out => writeFile(out, 'old'), /got a file$/],
-	['a folder that is not empty', oldOutput, /got a folder that is not empty$/],
+type Existing = readonly [what: string, make: (out: string) => Promise<void>, got: RegExp];
+
+const replaceable: readonly Existing[] = [
+	['a checkpoint', oldOutput, /got a checkpoint$/],
+	['a checkpoint with chat templates', oldOutputWith('additional_chat_templates'), /got a checkpoint$/],
 	['an empty folder', async out => mkdir(out), /got an empty folder$/],
-	['a dangling link', async out => symlink('nowhere', out), /got a link$/],
 ];
 
-for (const [what, make, got] of existing) {
+const irreplaceable: readonly Existing[] = [
+	['a file', async out => writeFile(out, 'old'), /got a file$/],
+	['a dangling link', async out => symlink('nowhere', out), /got a link$/],
+	['a link to a checkpoint', async out => {
+		await oldOutput(join(dirname(out), 'other'));
+		await symlink('other', out);
+	}, /got a link$/],
+	['somebody\'s work', async out => {
+		await mkdir(join(out, 'thesis'), {recursive: true});
+		for (const name of ['a.tex', 'b.tex', 'c.tex']) {
+			await writeFile(join(out, name), 'old');
+		}
+	}, /got a folder with a\.tex, b\.tex, c\.tex, 1 more$/],
+	['a folder with a config.json without weights', async out => {
+		await mkdir(out);
+		await writeFile(join(out, 'config.json'), '{}');
+	}, /got a folder with config\.json$/],
+	['a checkpoint in a repository', oldOutputWith('.git'), /got a checkpoint with \.git\/ in it$/],
+	['a training run', oldOutputWith('checkpoint-500', 'runs'), /got a checkpoint with checkpoint-500\/, runs\/ in it$/],
+];
+
+for (const [what, make, got] of [...replaceable, ...irreplaceable]) {
 	test(`${what} at the output's path is refused without force`, async t => {
 		const {root, model, out} = await places(t);
 		await make(out);
+		const before = await readdir(root, {recursive: true});
 		const error = await t.throwsAsync(prepareOutput(out, {model}), {code: 'ERR_OUTPUT_EXISTS', message: got});
 		t.regex((error as unknown as {hint: string}).hint, /--force/);
-		t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
+		t.deepEqual(await readdir(root, {recursive: true}), before);
 	});
+}
 
+for (const [what, make] of replaceable) {
 	test(`${what} at the output's path stays until the new output is published with force`, async t => {
 		const {root, model, out} = await places(t);
 		await make(out);
@@ -96,13 +132,26 @@ for (const [what, make, got] of existing) {
 	});
 }
 
-test('replacing a link leaves what it points to alone', async t => {
+for (const [what, make, got] of irreplaceable) {
+	test(`${what} at the output's path is not replaced, force or not`, async t => {
+		const {root, model, out} = await places(t);
+		await make(out);
+		const before = await readdir(root, {recursive: true});
+		const error = await t.throwsAsync(prepareOutput(out, {model, force: true}), {code: 'ERR_OUTPUT_EXISTS', message: got});
+		t.regex((error as unknown as {hint: string}).hint, /^Choose another output folder, or remove what is there yourself: --force replaces only /);
+		t.deepEqual(await readdir(root, {recursive: true}), before);
+	});
+}
+
+test('an output that somebody put something into meanwhile is not replaced', async t => {
 	const {root, model, out} = await places(t);
-	await oldOutput(join(root, 'precious'));
-	await symlink('precious', out);
-	await (await prepareOutput(out, {model, force: true})).publish();
-	t.true((await lstat(out)).isDirectory());
-	t.deepEqual(await readdir(join(root, 'precious')), ['old']);
+	await oldOutput(out);
+	const output = await prepareOutput(out, {model, force: true});
+	await mkdir(join(out, 'thesis'));
+	await t.throwsAsync(output.publish(), {code: 'ERR_OUTPUT_EXISTS', message: /got a checkpoint with thesis\/ in it$/});
+	await output.discard();
+	t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
+	t.deepEqual((await readdir(out)).sort(), [...oldFiles, 'thesis']);
 });
 
 test('an output that appeared meanwhile is not overwritten', async t => {
@@ -112,7 +161,7 @@ test('an output that appeared meanwhile is not overwritten', async t => {
 	await t.throwsAsync(output.publish(), {code: 'ERR_OUTPUT_EXISTS'});
 	await output.discard();
 	t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
-	t.deepEqual(await readdir(out), ['old']);
+	t.deepEqual((await readdir(out)).sort(), oldFiles);
 });
 
 // Replaces fs.rename for one test: serial tests run before the others.
@@ -145,7 +194,7 @@ test.serial('when the new output can not be put in its place, the old one is put
 	await withRename(failing, async () => {
 		await t.throwsAsync(output.publish(), {code: 'ERR_WRITE', message: /no space left on the device/});
 	});
-	t.deepEqual(await readdir(out), ['old']);
+	t.deepEqual((await readdir(out)).sort(), oldFiles);
 	await output.discard();
 	t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
 });
@@ -158,7 +207,7 @@ test('a temporary folder that vanished is ERR_WRITE, and the old output stays', 
 	await t.throwsAsync(output.publish(), {code: 'ERR_WRITE'});
 	await output.discard();
 	t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
-	t.deepEqual(await readdir(out), ['old']);
+	t.deepEqual((await readdir(out)).sort(), oldFiles);
 });
 
 const harmful: ReadonlyArray<readonly [what: string, out: (places: Places) => string, message: RegExp]> = [
@@ -253,7 +302,7 @@ test('an output that a killed process had moved aside is put back', async t => {
 	await oldOutput(join(root, `.out.old-${deadPid()}-00000000`));
 	await t.throwsAsync(prepareOutput(out, {model}), {code: 'ERR_OUTPUT_EXISTS'});
 	t.deepEqual((await readdir(root)).sort(), ['model', 'out']);
-	t.deepEqual(await readdir(out), ['old']);
+	t.deepEqual((await readdir(out)).sort(), oldFiles);
 });
 
 test('an output that a killed process had already replaced is removed', async t => {

@@ -30,17 +30,17 @@ const single: PicoOptions = {layers: 1};
 
 const damages: readonly Damage[] = [
 	['has no config.json', single, remove('config.json'), 'ERR_READ', /config\.json: could not read: no such file/],
-	['has an empty config.json', single, write('config.json', ''), 'ERR_BAD_FILE', /^config\.json: not valid JSON/],
-	['has a config.json cut short', single, write('config.json', '{"model_type": "qwen2",'), 'ERR_BAD_FILE', /^config\.json: not valid JSON/],
-	['has a config.json that is a list', single, write('config.json', '[1]'), 'ERR_BAD_FILE', /^config\.json: expected a JSON object, got \[1\]/],
-	['has a config.json that is not UTF-8', single, write('config.json', Buffer.from([0x7b, 0xff, 0x7d])), 'ERR_BAD_FILE', /^config\.json: expected UTF-8 text/],
-	['has a broken generation_config.json', single, write('generation_config.json', '{'), 'ERR_BAD_FILE', /^generation_config\.json: not valid JSON/],
+	['has an empty config.json', single, write('config.json', ''), 'ERR_BAD_FILE', /\/config\.json: not valid JSON/],
+	['has a config.json cut short', single, write('config.json', '{"model_type": "qwen2",'), 'ERR_BAD_FILE', /\/config\.json: not valid JSON/],
+	['has a config.json that is a list', single, write('config.json', '[1]'), 'ERR_BAD_FILE', /\/config\.json: expected a JSON object, got \[1\]/],
+	['has a config.json that is not UTF-8', single, write('config.json', Buffer.from([0x7b, 0xff, 0x7d])), 'ERR_BAD_FILE', /\/config\.json: expected UTF-8 text/],
+	['has a broken generation_config.json', single, write('generation_config.json', '{'), 'ERR_BAD_FILE', /\/generation_config\.json: not valid JSON/],
 	['is quantised', {...single, config: {quantization_config: {quant_method: 'gptq', bits: 4}}}, async () => undefined, 'ERR_BAD_CONFIG', /not quantised, got a quantization_config \(gptq\)/],
 	['has no weights', single, remove('model.safetensors'), 'ERR_READ', /expected weights as safetensors, got none/],
 	['has only pytorch_model.bin', single, async dir => rename(join(dir, 'model.safetensors'), join(dir, 'pytorch_model.bin')), 'ERR_READ', /expected weights as safetensors, got only pytorch_model\.bin/],
 	['has two files and no index', sharded, remove(indexName), 'ERR_BAD_FILE', /expected model\.safetensors\.index\.json or model\.safetensors, got 2 other safetensors files/],
-	['has a truncated shard', sharded, async dir => writeFile(join(dir, second), (await readFile(join(dir, second))).subarray(0, -1)), 'ERR_BAD_FILE', /^model-00002-of-00002\.safetensors: "model\.norm\.weight" ends at byte [\d,]+, the file has [\d,]+: it is truncated/],
-	['has a broken index', sharded, write(indexName, '{"weight_map": '), 'ERR_BAD_FILE', /^model\.safetensors\.index\.json: not valid JSON/],
+	['has a truncated shard', sharded, async dir => writeFile(join(dir, second), (await readFile(join(dir, second))).subarray(0, -1)), 'ERR_BAD_FILE', /\/model-00002-of-00002\.safetensors: "model\.norm\.weight" ends at byte [\d,]+, the file has [\d,]+: it is truncated/],
+	['has a broken index', sharded, write(indexName, '{"weight_map": '), 'ERR_BAD_FILE', /\/model\.safetensors\.index\.json: not valid JSON/],
 	['has an index without a weight_map', sharded, write(indexName, '{"metadata": {}}'), 'ERR_BAD_FILE', /expected "weight_map" to be an object, got undefined/],
 	['has an index that names a tensor twice', sharded, write(indexName, `{"weight_map": {"x": "${first}", "x": "${first}"}}`), 'ERR_BAD_FILE', /"x" is there twice/],
 	['has an index that names a shard by a number', sharded, editIndex(() => ({x: 1})), 'ERR_BAD_FILE', /"x" is said to be in 1, expected the name of a safetensors file in the same folder/],
@@ -60,7 +60,7 @@ const damages: readonly Damage[] = [
 		const header = '{"model.norm.weight":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}';
 		await writeFile(join(dir, 'model-00003.safetensors'), rawSafetensors(header, Buffer.alloc(1)));
 		await editIndex(map => ({...map, other: 'model-00003.safetensors'}))(dir);
-	}, 'ERR_BAD_FILE', /^model-00003\.safetensors: "model\.norm\.weight" is also in model-00002-of-00002\.safetensors/],
+	}, 'ERR_BAD_FILE', /\/model-00003\.safetensors: "model\.norm\.weight" is also in model-00002-of-00002\.safetensors/],
 ];
 
 for (const [damage, options, edit, code, message] of damages) {

@@ -31,8 +31,8 @@ test('doctor tells version, addon, instruction set, threads, memory, CUDA and te
 	t.deepEqual([code, stderr], [0, '']);
 	for (const line of [
 		new RegExp(`^flab-pruner {6}${version}$`, 'm'), /^Node {13}\d+\.\d+/m, /^platform {9}\w+ \w+, /m, /^addon {12}(built here|prebuilt), \/.*\.node$/m,
-		/^instruction set {2}\w+: (the best of this build|FLAB_CPU asks for it)/m, /^threads {10}\d+: .* \(CPUs \d+, affinity \d+, /m, /^memory {11}.* available of .*--max-memory/m,
-		/^CUDA {13}not built in: /m, /^temporary files {2}\/.* free$/m,
+		/^instruction set {2}\w+: (the best of this build|FLAB_CPU asks for it)/m, /^threads {10}\d+: .* \(CPUs \d+, affinity \d+, /m, /^memory {11}\S+ [kMGT]?B available of .*; without --max-memory a computation takes at most half of that, \S+ [kMGT]?B$/m,
+		/^CUDA {13}not usable: /m, /^temporary files {2}\/.* free$/m,
 	]) {
 		t.regex(stdout, line);
 	}
@@ -43,7 +43,7 @@ test('FLAB_THREADS, FLAB_CPU and TMPDIR show, with the reason', async t => {
 	t.teardown(async () => rm(folder, {recursive: true}));
 	const {code, diagnosis} = await doctorWith({FLAB_THREADS: '1', FLAB_CPU: 'generic', TMPDIR: folder});
 	t.is(code, 0);
-	t.like(diagnosis, {healthy: true, version, node: process.versions.node, cuda: {state: 'not built in'}});
+	t.like(diagnosis, {healthy: true, version, node: process.versions.node, cuda: {state: 'not usable'}});
 	t.like(diagnosis.threads, {allowed: 1, wanted: '1', reason: 'FLAB_THREADS asks for no more'});
 	t.like(diagnosis.cpu, {instructionSet: 'generic', forced: 'generic', reason: 'FLAB_CPU asks for it'});
 	t.like(diagnosis.temporary, {folder, writable: true});
@@ -99,8 +99,9 @@ test('little memory, a full or unwritable place for temporary files, and an old 
 		...diagnosis, node: '18.20.0', memory: {...diagnosis.memory, availableBytes: 1e8, cgroupBytes: 2e8}, temporary: {folder: '/full', writable: true, inMemory: false, freeBytes: 5e6},
 	});
 	t.deepEqual(problems.map(({about, severity}) => [about, severity]), [['node', 'error'], ['memory', 'warning'], ['temporary', 'warning']]);
+	t.is(problems[1]!.message, 'Only 100 MB of memory are available');
 	t.is(problems[1]!.remedy, 'Give the container or job more memory.');
-	t.regex(problems[2]!.message, /^\/full has only 4 MiB free: /);
+	t.regex(problems[2]!.message, /^\/full has only 5\.00 MB free: /);
 	const text = diagnosisToText({...diagnosis, healthy: false, problems});
 	t.regex(text, /\nerror: Node 18\.20\.0 is not supported\n {2}Install Node 20\.19/);
 });

@@ -5,7 +5,7 @@ import {runLine} from './harness.js';
 
 const choosing = [
 	'--corpus', '--corpus-field', '--calibration', '--calibration-field', '--max-texts', '--max-tokens', '--eval', '--eval-field', '--eval-max-texts', '--eval-max-tokens', '--format', '--extension',
-	'--vocab', '--vocab-multiple', '--drop-layers', '--layer-metric', '--search, --layer-search', '--positions', '--ffn-width', '--ffn-strategy', '--ffn-multiple', '--seed', '--compute', '--threads', '--max-memory',
+	'--vocab', '--vocab-multiple', '--drop-layers', '--layer-metric', '--search, --layer-search', '--positions', '--ffn-width', '--ffn-strategy', '--ffn-multiple', '--seed', '--compute', '--device', '--max-device-memory', '--threads', '--max-memory',
 ];
 const telling = ['--json', '--report', '--quiet', '-h, --help'];
 const options: Readonly<Record<string, readonly string[]>> = {

@@ -5,6 +5,7 @@ import {join, relative} from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import type {ExecutionContext} from 'ava';
+import {FlabError} from '../../ts/errors.js';
 import {temporaryFolder} from '../fixtures/pico.js';
 import {runLine} from './harness.js';
 
@@ -119,6 +120,13 @@ test('a flag that is wrong over a recipe is told by its own name', async t => {
 		'--layer-metric: expected one of kl, bi, bi-last, angular, perplexity, got "best"',
 		'--ffn-width: expected a whole number of neurons, a share above 0 and below 1, or none, got "0"',
 	]);
+});
+
+test('what turns out to be wrong in the work is told by the name that it has where it was said', async t => {
+	const {file} = await recipeFile(t, {...base, layers: {drop: 12}, calibration: '/c'});
+	const prune = async () => { throw new FlabError('ERR_BAD_ARGUMENT', 'layers.drop: expected 1 to 9 of 10 layers, got 12'); };
+	t.regex((await runLine(['prune', '--recipe', file], {prune})).stderr, new RegExp(`^error ERR_BAD_ARGUMENT: ${file}: layers\\.drop: expected 1 to 9 of 10 layers, got 12\n`));
+	t.regex((await runLine(['prune', '--recipe', file, '--drop-layers', '12'], {prune})).stderr, /^error ERR_BAD_ARGUMENT: --drop-layers: expected 1 to 9 of 10 layers, got 12\n/);
 });
 
 test('options of another command are no names that a recipe may have', async t => {

@@ -198,6 +198,40 @@ for (const [argv, lines] of wrongLines) {
 	});
 }
 
+const helpHints: readonly (readonly [argv: readonly string[], hint: RegExp])[] = [
+	[[...pruneLine, '--threads', 'many'], /\nhint: flab-pruner prune --help describes every flag\.\n$/],
+	[['apply', 'm', '--plan', 'p'], /\nhint: flab-pruner apply --help describes every flag\.\n$/],
+	[['plan', 'm', '--nonsense'], /\nhint: flab-pruner plan --help describes every option\.\n$/],
+	[['inspect', 'm', 'n'], /\nhint: flab-pruner inspect --help describes every option\.\n$/],
+	[['frobnicate'], /\nhint: flab-pruner --help lists the commands\.\n$/],
+	[['--nonsense'], /\nhint: flab-pruner --help lists the commands\.\n$/],
+];
+
+for (const [argv, hint] of helpHints) {
+	test(`"${argv.join(' ')}" is told whose help to read`, async t => {
+		t.regex((await runLine(argv)).stderr, hint);
+	});
+}
+
+const pipelineErrors: readonly (readonly [error: FlabError, told: string])[] = [
+	[new FlabError('ERR_BAD_ARGUMENT', 'layers.drop: expected layers from 0 to 9, got 12'), '--drop-layers: expected layers from 0 to 9, got 12'],
+	[new FlabError('ERR_BAD_ARGUMENT', 'ffn.width: expected at most 576, got 700\nout: expected a folder, got x', {hint: 'Pass an ffn.multipleOf (--ffn-multiple) of 1, or texts (--calibration).'}),
+		'--ffn-width: expected at most 576, got 700\n  --out: expected a folder, got x\nhint: Pass an --ffn-multiple of 1, or texts (--calibration).'],
+	[new FlabError('ERR_MEMORY', 'maxMemory: expected at least 217 MB, got 5 MB'), '--max-memory: expected at least 217 MB, got 5 MB'],
+	[new FlabError('ERR_BAD_PLAN', 'layers.keep: expected ascending layers, got [1,0]'), 'layers.keep: expected ascending layers, got [1,0]'],
+	[new FlabError('ERR_BAD_ARGUMENT', 'options: expected this, got that'), 'options: expected this, got that'],
+];
+
+for (const [error, told] of pipelineErrors) {
+	test(`the ${error.code} "${error.message.replaceAll('\n', ' ')}" names flags where the API names options`, async t => {
+		for (const argv of [pruneLine, ['plan', 'm', '--corpus', 'c'], ['apply', 'm', '--plan', 'p', '--out', 'o'], ['inspect', 'm']]) {
+			const throws = async () => { throw error; };
+			const {code, stderr} = await runLine(argv, {prune: throws, plan: throws, apply: throws, inspect: throws});
+			t.deepEqual([code, stderr], [exitCodes[error.code], `error ${error.code}: ${told}\n`]);
+		}
+	});
+}
+
 test('a misspelt option is met with the nearest', async t => {
 	t.regex((await runLine(['prune', 'm', '--ou', 'x'])).stderr, /\nhint: Did you mean --out\? /);
 });

@@ -20,9 +20,17 @@ const refuses = async (t: ExecutionContext, place: Place, code: FlabErrorCode, m
 	const {root: _, ...paths} = place;
 	const error = await t.throwsAsync(prune({...paths, ...cuts, ...options}), {instanceOf: FlabError}, message.source);
 	t.is((error as FlabError).code, code, error.message);
+	if (ofFiles.has(code)) {
+		const {file} = error as FlabError;
+		t.true(file?.startsWith(place.root) && error.message.startsWith(place.root), `${file}; ${error.message}`);
+	}
+
 	t.regex(error.message, message);
 	t.deepEqual(await contents(place.root), before);
 };
+
+// Of a thousand checkpoints, they say which.
+const ofFiles: ReadonlySet<FlabErrorCode> = new Set(['ERR_BAD_FILE', 'ERR_BAD_CONFIG', 'ERR_UNKNOWN_FAMILY', 'ERR_READ']);
 
 const weights = ({model}: Place): string => join(model, 'model.safetensors');
 

@@ -150,20 +150,26 @@ test('a reader that closes the pipe early does not end the work', async t => {
 	t.true(existsSync(join(place.out, 'model.safetensors')));
 });
 
-test('a limit of memory that is too small is refused with the smallest that works; under that one the same bytes come out, and the process stays below it', async t => {
+test('a limit of memory that is too small is refused with the smallest that works, always the same; under that one the same bytes come out, and the process stays below it', async t => {
 	const place = await picoPlace(t, {layers: 6, width: 64, queryHeads: 4, headWidth: 16, kvHeads: 2, ffnWidth: 96});
 	const free = await runLine('prune', place.model, '--out', place.out, ...cuts(place), '--quiet');
 	t.is(free.code, 0);
 	const limited = join(place.root, 'limited');
-	const refused = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', '20MB');
-	t.is(refused.code, 6);
-	const [, least] = /ERR_MEMORY: .*at least (\d+) MiB.*got 19 MiB/.exec(refused.stderr) ?? [];
-	t.truthy(least, refused.stderr);
+	const named = async (limit: string, unit: string): Promise<number> => {
+		const {code, stderr} = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', `${limit}${unit}`);
+		t.is(code, 6);
+		const [, least, got] = new RegExp(`^error ERR_MEMORY: --max-memory: expected at least (\\d+) ${unit} for this model and these texts, got (\\d+) ${unit}\\n`).exec(stderr) ?? [];
+		t.is(got, limit, stderr);
+		return Number(least);
+	};
+
+	const limit = await named('20', 'MB');
+	t.deepEqual([await named('100', 'MB'), await named(String(limit - 1), 'MB')], [limit, limit]);
+	const binary = await named('64', 'MiB');
+	t.true(Math.abs(binary * 2 ** 20 - limit * 1e6) < 2 ** 20, `${limit} MB and ${binary} MiB are the same, rounded up`);
 	t.false(existsSync(limited));
-	// A process is not always of the same size to the megabyte.
-	const limit = Number(least) + 16;
-	const {code, stdout, stderr} = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', `${limit}MiB`, '--json');
+	const {code, stdout, stderr} = await runLine('prune', place.model, '--out', limited, ...cuts(place), '--max-memory', `${limit}MB`, '--json');
 	t.deepEqual([code, stderr], [0, '']);
-	t.true((JSON.parse(stdout) as Report).peakBytes <= limit * 2 ** 20, `peak ${(JSON.parse(stdout) as Report).peakBytes}, limit ${limit} MiB`);
+	t.true((JSON.parse(stdout) as Report).peakBytes <= limit * 1e6, `peak ${(JSON.parse(stdout) as Report).peakBytes}, limit ${limit} MB`);
 	t.deepEqual(await contents(limited), await contents(place.out));
 });

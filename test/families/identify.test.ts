@@ -1,14 +1,17 @@
 import test from 'ava';
+import type {FlabError} from '../../ts/errors.js';
 import {identifyFamily} from '../../ts/families/identify.js';
+
+const file = '/models/some/config.json';
 
 for (const [modelType, architecture] of [['qwen2', 'Qwen2ForCausalLM'], ['llama', 'LlamaForCausalLM'], ['mistral', 'MistralForCausalLM'], ['qwen3', 'Qwen3ForCausalLM']] as const) {
 	test(`${modelType} is known by its model_type, and without one by its architecture`, t => {
-		t.is(identifyFamily({model_type: modelType}).name, modelType);
-		t.is(identifyFamily({architectures: ['Other', architecture]}).name, modelType);
+		t.is(identifyFamily({model_type: modelType}, file).name, modelType);
+		t.is(identifyFamily({architectures: ['Other', architecture]}, file).name, modelType);
 	});
 }
 
-const unknown = 'config.json: expected the model_type of a known family (qwen2, llama, mistral, qwen3), got ';
+const unknown = `${file}: expected the model_type of a known family (qwen2, llama, mistral, qwen3), got `;
 
 const cases: ReadonlyArray<readonly [config: Record<string, unknown>, message: string]> = [
 	[{model_type: 'gpt2', architectures: ['LlamaForCausalLM']}, `${unknown}"gpt2"`],
@@ -20,6 +23,8 @@ const cases: ReadonlyArray<readonly [config: Record<string, unknown>, message: s
 
 for (const [config, message] of cases) {
 	test(`${JSON.stringify(config)} is of no known family`, t => {
-		t.throws(() => identifyFamily(config), {code: 'ERR_UNKNOWN_FAMILY', message});
+		const error = t.throws(() => identifyFamily(config, file), {code: 'ERR_UNKNOWN_FAMILY', message});
+		t.is((error as FlabError).file, file);
+		t.regex((error as FlabError).hint!, config['model_type'] === 'gpt2' ? /^Only decoders of these families/ : /^Add "model_type" to config\.json/);
 	});
 }

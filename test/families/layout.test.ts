@@ -79,13 +79,13 @@ test('unknown tensors belong to the layer in their name, or to none', async t =>
 });
 
 const bad: ReadonlyArray<readonly [what: string, options: PicoOptions, message: RegExp, hint?: RegExp]> = [
-	['lacks its head', {tied: true, config: {tie_word_embeddings: false}}, /^The checkpoint lacks 1 of the tensors that config\.json promises: "lm_head\.weight"$/, /tie_word_embeddings/],
-	['has fewer layers than it says', {...sizes, config: {num_hidden_layers: 3, layer_types: undefined}}, /^The checkpoint lacks 12 of the tensors .*: "model\.layers\.2\..*"(, "model\.layers\.2\.[^"]*"){4}, \.\.\.$/],
+	['lacks its head', {tied: true, config: {tie_word_embeddings: false}}, /^\/.*\/model: lacks 1 of the tensors that config\.json promises: "lm_head\.weight"$/, /tie_word_embeddings/],
+	['has fewer layers than it says', {...sizes, config: {num_hidden_layers: 3, layer_types: undefined}}, /^\/.*\/model: lacks 12 of the tensors .*: "model\.layers\.2\..*"(, "model\.layers\.2\.[^"]*"){4}, \.\.\.$/],
 	['has more layers than it says', {...sizes, config: {num_hidden_layers: 1, layer_types: undefined}}, /"model\.layers\.1\.[^"]*" belongs to layer 1, expected layers 0 to 0 as config\.json says/],
 	['has another vocabulary than it says', {...sizes, config: {vocab_size: 14}}, /"lm_head\.weight" has the shape \[13, 10\], expected \[14, 10\] as config\.json says/],
 	['has another FFN width than it says', {...sizes, config: {intermediate_size: 8}}, /"model\.layers\.0\.mlp\.down_proj\.weight" has the shape \[10, 7\], expected \[10, 8\]/],
 	['has other heads than it says', {...sizes, config: {num_key_value_heads: 3}}, /"model\.layers\.0\.self_attn\.k_proj\.weight" has the shape \[4, 10\], expected \[12, 10\]/],
-	['lacks the biases that it says it has', {...sizes, family: 'llama', config: {mlp_bias: true}}, /^The checkpoint lacks 6 of the tensors .*mlp\.gate_proj\.bias/],
+	['lacks the biases that it says it has', {...sizes, family: 'llama', config: {mlp_bias: true}}, /^\/.*\/model: lacks 6 of the tensors .*mlp\.gate_proj\.bias/],
 	['is of an unknown family', {config: {model_type: 'gpt_neox'}}, /got "gpt_neox"$/],
 ];
 
@@ -103,7 +103,8 @@ test('refuses to compute with a tensor of integers, but carries an unknown one',
 	const tensors = new Map(checkpoint.tensors);
 	const norm = tensors.get('model.norm.weight')!;
 	tensors.set(norm.name, {...norm, dtype: 'I32'});
-	t.throws(() => layoutOf({...checkpoint, tensors}), {code: 'ERR_BAD_FILE', message: /"model\.norm\.weight" has the dtype I32, expected one of F32, F16, BF16/});
+	const error = t.throws(() => layoutOf({...checkpoint, tensors}), {code: 'ERR_BAD_FILE', message: /"model\.norm\.weight" has the dtype I32, expected one of F32, F16, BF16/});
+	t.regex((error as unknown as {hint: string}).hint, /^Convert the weights to BF16, F16 or F32/);
 });
 
 test('parameters and bytes are counted by component and by what could be pruned', async t => {

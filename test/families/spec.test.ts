@@ -1,14 +1,18 @@
 import test from 'ava';
+import type {FlabError} from '../../ts/errors.js';
 import {readSpec} from '../../ts/families/spec.js';
 import {families, llama, mistral, qwen2, qwen3} from '../../ts/families/tables.js';
 import type {Family} from '../../ts/families/family.js';
 
 type Config = Record<string, unknown>;
 
+const file = '/models/some/config.json';
+const specOf = (family: Family, config: Config) => readSpec(family, config, file);
+
 const base: Config = {vocab_size: 90, hidden_size: 16, intermediate_size: 12, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2};
 
 test('a config becomes plain numbers', t => {
-	const {inverseFrequencies, windows, ...numbers} = readSpec(llama, {...base, head_dim: 6, rms_norm_eps: 1e-5, hidden_act: 'silu'});
+	const {inverseFrequencies, windows, ...numbers} = specOf(llama, {...base, head_dim: 6, rms_norm_eps: 1e-5, hidden_act: 'silu'});
 	t.deepEqual(numbers, {layers: 4, width: 16, ffnWidth: 12, queryHeads: 4, kvHeads: 2, headWidth: 6, vocabulary: 90, normEps: 1e-5, rotaryScale: 1});
 	t.is(inverseFrequencies.length, 3);
 	t.deepEqual([...windows], [0, 0, 0, 0]);
@@ -28,15 +32,15 @@ const defaults: ReadonlyArray<readonly [family: Family, config: Config, expected
 for (const [family, config, expected] of defaults) {
 	test(`${family.name} fills in ${JSON.stringify(expected)} for ${JSON.stringify(config)}`, t => {
 		const {num_key_value_heads: _, ...rest} = base;
-		t.like(readSpec(family, {...rest, ...config}), expected);
+		t.like(specOf(family, {...rest, ...config}), expected);
 	});
 }
 
 for (const family of families) {
 	test(`${family.name} names all missing keys at once`, t => {
-		t.throws(() => readSpec(family, {hidden_size: 16, num_attention_heads: 4, num_hidden_layers: null}), {
+		t.throws(() => specOf(family, {hidden_size: 16, num_attention_heads: 4, num_hidden_layers: null}), {
 			code: 'ERR_BAD_CONFIG',
-			message: `config.json: a ${family.name} model needs vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads; missing: vocab_size, intermediate_size, num_hidden_layers`,
+			message: `${file}: a ${family.name} model needs vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads; missing: vocab_size, intermediate_size, num_hidden_layers`,
 		});
 	});
 }
@@ -69,7 +73,8 @@ const bad: ReadonlyArray<readonly [config: Config, message: string]> = [
 
 for (const [config, message] of bad) {
 	test(`refuses a config with ${JSON.stringify(config)}`, t => {
-		t.throws(() => readSpec(llama, {...base, ...config}), {code: 'ERR_BAD_CONFIG', message: `config.json: ${message}`});
+		const error = t.throws(() => specOf(llama, {...base, ...config}), {code: 'ERR_BAD_CONFIG', message: `${file}: ${message}`});
+		t.is((error as FlabError).file, file);
 	});
 }
 
@@ -87,7 +92,7 @@ const frequencies: ReadonlyArray<readonly [name: string, config: Config, values:
 
 for (const [name, config, values] of frequencies) {
 	test(`rotary frequencies agree with transformers to the last bit but one: ${name}`, t => {
-		const {inverseFrequencies} = readSpec(llama, {...base, ...config});
+		const {inverseFrequencies} = specOf(llama, {...base, ...config});
 		t.is(inverseFrequencies.length, Number(config['head_dim']) / 2);
 		for (const [index, value] of Object.entries(values)) {
 			const got = inverseFrequencies[Number(index)]!;
@@ -109,7 +114,7 @@ const same: ReadonlyArray<readonly [what: string, a: Config, b: Config]> = [
 
 for (const [what, a, b] of same) {
 	test(`rotary frequencies are the same for ${what}`, t => {
-		const read = (config: Config): Float32Array => readSpec(llama, {...base, hidden_size: 64, ...config}).inverseFrequencies;
+		const read = (config: Config): Float32Array => specOf(llama, {...base, hidden_size: 64, ...config}).inverseFrequencies;
 		t.deepEqual(read(a), read(b));
 		t.notDeepEqual(read(a), read({rope_theta: 12_345}));
 	});
@@ -138,7 +143,7 @@ const windows: ReadonlyArray<readonly [families: readonly Family[], config: Conf
 for (const [of, config, expected] of windows) {
 	for (const family of of) {
 		test(`${family.name} with ${JSON.stringify(config)} has the windows ${expected.join(', ')}`, t => {
-			t.deepEqual([...readSpec(family, {...base, ...config}).windows], expected);
+			t.deepEqual([...specOf(family, {...base, ...config}).windows], expected);
 		});
 	}
 }
@@ -152,6 +157,6 @@ const badWindows: ReadonlyArray<readonly [config: Config, message: string]> = [
 
 for (const [config, message] of badWindows) {
 	test(`qwen2 refuses the windows of ${JSON.stringify(config)}`, t => {
-		t.throws(() => readSpec(qwen2, {...base, ...config}), {code: 'ERR_BAD_CONFIG', message: `config.json: ${message}`});
+		t.throws(() => specOf(qwen2, {...base, ...config}), {code: 'ERR_BAD_CONFIG', message: `${file}: ${message}`});
 	});
 }

@@ -1,7 +1,7 @@
 // The tarball installs with each package manager in an empty folder, on a machine that has node, npm and sh and nothing to build with.
 
 import {existsSync} from 'node:fs';
-import {writeFile} from 'node:fs/promises';
+import {readdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {tinyPlace} from '../e2e/checkpoints.js';
@@ -20,13 +20,15 @@ test.before(async () => {
 });
 
 for (const flags of [[], ['--ignore-scripts']]) {
-	test(`npm install ${flags.join(' ')}: the addon loads, nothing is built, the command line prunes`, async t => {
+	test(`npm install ${flags.join(' ')}: two packages come along, the addon loads, nothing is built, the command line prunes`, async t => {
 		const folder = await emptyFolder();
 		await beginProject(folder);
 		if (!await worked(t, await install(folder, tarball.file, path, flags))) {
 			return;
 		}
 
+		const installed = await readdir(join(folder, 'node_modules'));
+		t.deepEqual(installed.filter(name => !name.startsWith('.')).sort(), ['flab-pruner', 'node-gyp-build', 'tokenizers']);
 		t.false(existsSync(join(folder, 'node_modules/flab-pruner/build')));
 		await works(t, folder, tarball.version, path);
 

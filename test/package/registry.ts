@@ -1,5 +1,5 @@
-// What the tests of the package take from the npm registry: package managers, other versions of Node, a bundler. Kept in
-// build/tools between runs.
+// What the tests of the package take from the npm registry: package managers, other versions of Node. Kept in build/tools
+// between runs.
 
 import {existsSync} from 'node:fs';
 import {mkdir, mkdtemp, rename, rm, writeFile} from 'node:fs/promises';

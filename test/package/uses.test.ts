@@ -4,6 +4,9 @@ import {copyFile, cp, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import type {ExecutionContext} from 'ava';
+import type {Plan} from '../../ts/index.js';
+import {packageRoot} from '../../ts/native/root.js';
+import {picoPlace} from '../e2e/checkpoints.js';
 import {emptyFolder, onlyNode, run, succeed} from './processes.js';
 import type {Ended} from './processes.js';
 import {beginProject, install, use, used, works} from './project.js';
@@ -72,9 +75,27 @@ test('two copies in one process', async t => {
 	}
 });
 
+test('texts in Parquet and CSV, worker threads and the progress display work from the bundled files', async t => {
+	if (await worked(t, installation)) {
+		const {root, model} = await picoPlace(t);
+		const rows = 20_000; // more than a megabyte, from which on threads cut the texts
+		const table = join(root, 'table.csv');
+		await writeFile(table, `id,prompt\n${'1,"def add(a, b):\n    return a + b, ""sum"" # and what else there is"\n'.repeat(rows)}`);
+		const parquet = ['snappy', 'gzip', 'zstd'].map(compression => join(packageRoot, 'test/calibration/parquet', `${compression}.parquet`));
+		const planFile = join(root, 'plan.json');
+		const {errors} = await succeed(process.execPath, [
+			'--import', 'data:text/javascript,process.stderr.isTTY = true',
+			join(folder, 'node_modules/flab-pruner/dist/cli/main.js'), 'plan', model, '--out', planFile, '--corpus', table, ...parquet, '--corpus-field', 'prompt',
+		], {cwd: folder, path});
+		const {data} = JSON.parse(await readFile(planFile, 'utf8')) as Plan;
+		t.like(data.corpus, {files: 4, texts: rows + 6});
+		t.regex(errors, /counting tokens {2}\[=+/);
+	}
+});
+
 const bundle = async (t: ExecutionContext, program: string, out: string, flags: readonly string[]) => {
-	const esbuild = await worked(t, installation) && await tool(t, 'esbuild', '0.28.2');
-	return esbuild ? run(join(esbuild, 'bin/esbuild'), [program, '--bundle', '--platform=node', `--outfile=${out}`, ...flags], {cwd: folder}) : undefined;
+	const esbuild = join(packageRoot, 'node_modules/.bin/esbuild');
+	return await worked(t, installation) ? run(esbuild, [program, '--bundle', '--platform=node', `--outfile=${out}`, ...flags], {cwd: folder}) : undefined;
 };
 
 test('esbuild, with the package external', async t => {

@@ -1,9 +1,12 @@
+import {readdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
-import {plan} from '../../ts/index.js';
+import {apply, plan} from '../../ts/index.js';
+import type {ProgressEvent} from '../../ts/index.js';
 import type {Native} from '../../ts/native/contract.js';
 import {loadNative} from '../../ts/native/load.js';
 import {packageRoot} from '../../ts/native/root.js';
+import {temporaryFolder} from '../fixtures/pico.js';
 
 const example = join(packageRoot, 'examples/tiny-coder');
 const options = {model: example, calibration: {paths: [join(example, 'data/calibration.jsonl')], maxTexts: 4, maxTokens: 32}, layers: {drop: 1}} as const;
@@ -49,6 +52,17 @@ test.serial('a limit of memory holds for its own run only', async t => {
 	const [tight, free] = await Promise.allSettled([plan({...options, maxMemory: 1 << 20}), plan(options)]);
 	t.is(tight.status === 'rejected' && (tight.reason as {code: string}).code, 'ERR_MEMORY');
 	t.is(free.status, 'fulfilled');
+});
+
+test('applying a plan under a limit that its verification would not fit in is refused before anything is written', async t => {
+	const folder = await temporaryFolder(t);
+	const made = await plan({model: example, layers: {drop: [1]}});
+	const phases = new Set<string>();
+	const control = {onProgress: ({phase}: ProgressEvent) => phases.add(phase)};
+	const options = {model: example, plan: made, out: join(folder, 'out'), calibration: {paths: [join(example, 'data/calibration.jsonl')]}};
+	await t.throwsAsync(apply({...options, maxMemory: 100e6}, control), {code: 'ERR_MEMORY', message: /^maxMemory: expected at least \d+ MB for this model and these texts, got 100 MB$/});
+	t.false(phases.has('write'));
+	t.deepEqual(await readdir(folder), []);
 });
 
 test('the addon says what the machine grants, and by whose word', t => {

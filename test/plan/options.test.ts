@@ -9,7 +9,7 @@ const plan = (options: unknown) => resolvePlanOptions(options as never);
 
 test('a corpus alone means that the used tokens are kept, nothing else is pruned', t => {
 	t.deepEqual(plan({model: 'm', corpus: 'texts'}), {
-		model: 'm', corpus: {paths: ['texts']}, vocabulary: {select: 'used', multipleOf: 64}, layers: false, ffn: false, compute: 'auto',
+		model: 'm', corpus: {paths: ['texts']}, vocabulary: {select: 'used', multipleOf: 64}, layers: false, ffn: false, compute: 'auto', device: 'auto',
 	});
 });
 
@@ -167,4 +167,14 @@ test('a corpus that can be read once only is refused, as are files beside texts'
 		'corpus.paths: expected no such name beside texts, which come from no file, got ["b"]',
 		'corpus.fields: expected no such name beside texts, which come from no file, got ["c"]',
 	]);
+});
+
+test('a device is auto, cpu, or a GPU with or without its number', t => {
+	for (const device of ['auto', 'cpu', 'cuda', 'cuda:0', 'cuda:15']) {
+		t.is(plan({model: 'm', corpus: 'texts', device}).device, device);
+	}
+
+	for (const device of ['gpu', 'cuda:', 'cuda:x', 'cuda:-1', 'CUDA']) {
+		t.throws(() => plan({model: 'm', corpus: 'texts', device}), {code: 'ERR_BAD_ARGUMENT', message: `device: expected auto, cpu, cuda or cuda:N, N being the number of a device, got "${device}"`});
+	}
 });

@@ -26,9 +26,9 @@ test('a width is taken as it is when it is a multiple, the full width, or alignm
 
 const refusals: readonly (readonly [width: number, fullWidth: number, message: string, hint: string | undefined])[] = [
 	[1001, 1000, 'ffn.width: expected at most 1000, the width of the FFN, got 1001', undefined],
-	[130, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 130', 'The nearest allowed widths are 128 and 192; a multiple of 1 switches the alignment off.'],
-	[999, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 999', 'The nearest allowed widths are 960 and 1000; a multiple of 1 switches the alignment off.'],
-	[10, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 10', 'The nearest allowed width is 64; a multiple of 1 switches the alignment off.'],
+	[130, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 130', 'The nearest allowed widths are 128 and 192; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[999, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 999', 'The nearest allowed widths are 960 and 1000; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[10, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 10', 'The nearest allowed width is 64; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
 ];
 
 for (const [width, fullWidth, message, hint] of refusals) {

@@ -1,5 +1,4 @@
 import {readFile} from 'node:fs/promises';
-import {basename} from 'node:path';
 import {describe, fileError, FlabError} from '../errors.js';
 
 /** A JSON object as read. */
@@ -55,4 +54,4 @@ export const isObject = (value: unknown): value is JsonObject =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const badJson = (path: string, what: string, cause?: unknown): FlabError =>
-	new FlabError('ERR_BAD_FILE', `${basename(path)}: ${what}`, {file: path, hint: 'The file is damaged or incomplete: fetch it again.', cause});
+	new FlabError('ERR_BAD_FILE', `${path}: ${what}`, {file: path, hint: 'The file is damaged or incomplete: fetch it again.', cause});

@@ -2,16 +2,17 @@
 // looks at the output's path sees what was there before, or the whole new checkpoint, and never a part.
 
 import {randomBytes} from 'node:crypto';
-import {lstat, mkdir, readdir, rename, rm, rmdir, stat} from 'node:fs/promises';
+import {mkdir, rename, rm, rmdir, stat} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import {fileError, FlabError} from '../errors.js';
+import {isThere, refuseExisting} from './existing.js';
 import {protectSources, type Sources} from './protect.js';
 import {clearStale} from './stale.js';
 import {syncTree} from './sync.js';
 
 /** What an output may and may not replace. */
 export type OutputOptions = Sources & {
-	/** Replace what is at the output's path: a file, or a folder with all that is in it. Default false. */
+	/** Replace what is at the output's path, if it is an empty folder or a checkpoint (see `refuseExisting`). Default false. */
 	readonly force?: boolean;
 };
 
@@ -36,8 +37,9 @@ export type PendingOutput = {
  * Makes the temporary folder `.NAME.tmp-PID-RANDOM` beside `out`; missing parents are created. Leftovers of processes that
  * died while they wrote the same output are cleared.
  *
- * @throws `ERR_OUTPUT_EXISTS` if something is at `out` (even an empty folder) and `force` is not given; `ERR_BAD_ARGUMENT`
- * if `out` is, holds or lies in the model, holds another input or the current directory; `ERR_WRITE` if the parent can't be written to
+ * @throws `ERR_OUTPUT_EXISTS` if something is at `out` (even an empty folder) and `force` is not given, or may not replace it;
+ * `ERR_BAD_ARGUMENT` if `out` is, holds or lies in the model, holds another input or the current directory; `ERR_WRITE` if the
+ * parent can't be written to
  */
 export const prepareOutput = async (out: string, {force = false, ...sources}: OutputOptions): Promise<PendingOutput> => {
 	const path = resolve(out);
@@ -92,33 +94,8 @@ const pendingOutput = (path: string, force: boolean, created: readonly string[])
 const siblingName = (path: string, kind: 'tmp' | 'old'): string =>
 	join(dirname(path), `.${basename(path)}.${kind}-${process.pid}-${randomBytes(4).toString('hex')}`);
 
-const kindOf = async (path: string): Promise<'file' | 'folder' | 'link' | 'other' | undefined> => {
-	const found = await lstat(path).catch((cause: NodeJS.ErrnoException) => {
-		if (cause.code === 'ENOENT') {
-			return undefined;
-		}
-
-		throw fileError('write', path, cause);
-	});
-	return found && (found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other');
-};
-
-const refuseExisting = async (path: string, force: boolean): Promise<void> => {
-	const kind = await kindOf(path);
-	if (kind === undefined || (force && kind !== 'other')) {
-		return;
-	}
-
-	const entries = kind === 'folder' ? await readdir(path).then(names => names.length, () => undefined) : undefined;
-	const what = {file: 'a file', link: 'a link', other: 'neither a file nor a folder', folder: entries === 0 ? 'an empty folder' : 'a folder that is not empty'}[kind];
-	throw new FlabError('ERR_OUTPUT_EXISTS', `${path}: expected nothing at the output's path, got ${what}`, {
-		file: path,
-		hint: kind === 'other' ? 'Choose another output folder.' : 'Choose another output folder, or use --force to replace it.',
-	});
-};
-
 const replace = async (folder: string, path: string, onPlaced: () => void): Promise<void> => {
-	const aside = (await kindOf(path)) === undefined ? undefined : siblingName(path, 'old');
+	const aside = await isThere(path) ? siblingName(path, 'old') : undefined;
 	try {
 		if (aside !== undefined) {
 			await rename(path, aside);

@@ -66,9 +66,10 @@ const readOptional = async (path: string): Promise<JsonFile | undefined> => {
 const refuseQuantised = (config: JsonObject, dir: string): void => {
 	const quantisation = config['quantization_config'];
 	if (quantisation !== undefined && quantisation !== null) {
+		const file = join(dir, 'config.json');
 		const method = (quantisation as {quant_method?: unknown}).quant_method;
-		throw new FlabError('ERR_BAD_CONFIG', `config.json: expected weights that are not quantised, got a quantization_config${typeof method === 'string' ? ` (${method})` : ''}`, {
-			file: join(dir, 'config.json'),
+		throw new FlabError('ERR_BAD_CONFIG', `${file}: expected weights that are not quantised, got a quantization_config${typeof method === 'string' ? ` (${method})` : ''}`, {
+			file,
 			hint: 'Prune the checkpoint that was quantised, then quantise the result.',
 		});
 	}

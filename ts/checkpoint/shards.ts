@@ -1,5 +1,5 @@
 import {access, readdir} from 'node:fs/promises';
-import {basename, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {describe, fileError, FlabError} from '../errors.js';
 import {count, damaged} from './damaged.js';
 import {isObject, readJsonObject, type JsonObject} from './json.js';
@@ -108,7 +108,7 @@ const readNamedShard = async (path: string, weightMap: Readonly<Record<string, s
 	const isMissing = await access(path).then(() => false, (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT');
 	if (isMissing) {
 		const [tensor] = Object.entries(weightMap).find(([, file]) => file === basename(path))!;
-		throw new FlabError('ERR_BAD_FILE', `${indexName}: names the shard ${basename(path)}, which is missing (it should hold ${JSON.stringify(tensor)})`, {file: path, tensor, hint: refetch});
+		throw new FlabError('ERR_BAD_FILE', `${join(dirname(path), indexName)}: names the shard ${basename(path)}, which is missing (it should hold ${JSON.stringify(tensor)})`, {file: path, tensor, hint: refetch});
 	}
 
 	return readHeader(path);

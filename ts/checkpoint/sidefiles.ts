@@ -24,7 +24,7 @@ export type FileList = {
 const tokenizerFile = /^(tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|tokenizer\.model(\..*)?|(spiece|sentencepiece\.bpe)\.model|.*\.tiktoken|tekken\.json|chat_template\.(jinja|json))$/;
 
 /** Where transformers keeps the chat templates beyond the default one: the only folder that is carried over. */
-const templateFolder = 'additional_chat_templates';
+export const templateFolder = 'additional_chat_templates';
 
 /** Weights or training state, whichever library wrote them; and the dimensions that the original code reads beside them. */
 const weightFile = /\.(bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|safetensors|npz|npy|pkl|ot|tflite|mlmodel|nemo|tar|gz|zip)$|\.index\.json$|^params\.json$|^(trainer_state|training_args)\b/i;
@@ -52,7 +52,7 @@ export const listSideFiles = async (dir: string, weights: ReadonlySet<string>): 
 const isLeftBehind = (name: string): boolean => name.endsWith('/') || name.startsWith('.') || weightFile.test(name);
 
 /** Sorted names, folders (and whatever is no file) with a "/" behind; links are followed. */
-const listFolder = async (dir: string): Promise<string[]> => {
+export const listFolder = async (dir: string): Promise<string[]> => {
 	try {
 		const entries = await readdir(dir, {withFileTypes: true});
 		const names = await Promise.all(entries.map(async entry => ((await isFile(dir, entry)) ? entry.name : `${entry.name}/`)));

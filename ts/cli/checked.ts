@@ -1,5 +1,5 @@
 import type {z} from 'zod';
-import {FlabError} from '../errors.js';
+import {FlabError, type FlabErrorCode} from '../errors.js';
 import {complaintLine, type Complaint} from '../plan/complaints.js';
 import {complaintsAbout} from '../plan/options.js';
 import type {Flags} from './flags.js';
@@ -7,32 +7,58 @@ import type {Recipe, Unchecked} from './recipe.js';
 
 /** Where options come from. */
 export type Origin = {
+	/** Name of the command. */
+	readonly command: string;
 	readonly flags: Flags;
 	readonly recipe: Recipe;
+	/** Puts options together of a recipe's and of the flags'. */
+	readonly make: (recipe: Unchecked) => Unchecked;
 	/** Complaints about what is no option of the API. */
 	readonly others?: readonly string[];
 };
 
 /**
- * The options that `make` puts together of a recipe's and of the flags', if the schema accepts them.
+ * The options of a recipe and of the flags, if the schema accepts them.
  *
  * @throws ERR_BAD_ARGUMENT with a line for everything that is wrong, by the name that it has where it was said
  */
-export const checkedOptions = <Schema extends z.ZodType>(schema: Schema, make: (recipe: Unchecked) => Unchecked, {flags, recipe, others = []}: Origin): z.input<Schema> => {
+export const checkedOptions = <Schema extends z.ZodType>(schema: Schema, origin: Origin): z.input<Schema> => {
+	const {command, flags, recipe, make, others = []} = origin;
 	const options = make(recipe.options);
-	const byFlags = make({});
-	const isFromRecipe = ({path}: Complaint): boolean => depthOf(path, recipe.options) > depthOf(path, byFlags);
-	const complaints = complaintsAbout(schema, options).map(complaint => isFromRecipe(complaint) ? `${recipe.file}: ${complaintLine(complaint)}` : flagLine(complaint, flags));
+	const complaints = complaintsAbout(schema, options).map(complaint => isFromRecipe(complaint.path, origin) ? `${recipe.file}: ${complaintLine(complaint)}` : flagLine(complaint, flags));
 	const lines = [...new Set([...complaints, ...others])];
 	if (lines.length > 0) {
 		const hint = options['model'] === undefined
 			? 'Put MODEL first: an option that takes several values takes everything up to the next option.'
-			: `flab-pruner COMMAND --help describes every flag${recipe.file === undefined ? '' : ', the schemas in the package every option of a recipe'}.`;
+			: `flab-pruner ${command} --help describes every flag${recipe.file === undefined ? '' : ', the schemas in the package every option of a recipe'}.`;
 		throw new FlabError('ERR_BAD_ARGUMENT', lines.join('\n'), {hint});
 	}
 
 	return options as z.input<Schema>;
 };
+
+/**
+ * An error of the work in the words of the command line: options that it names are called as they were where they came from.
+ * Anything else stays as it is.
+ */
+export const inOwnWords = (error: unknown, origin: Origin): unknown => {
+	if (!(error instanceof FlabError)) {
+		return error;
+	}
+
+	const message = !namesOptions.has(error.code) ? error.message : error.message.replaceAll(/^([a-z]\w*(?:\.\w+)*)(?=: expected )/gm, path => nameOf(path, origin));
+	const hint = error.hint?.replaceAll(/([\w.]+) \((--[\w-]+)\)/g, (both, path: string, flag: string) => flagWords[path]?.flag === flag ? flag : both);
+	return message === error.message && hint === error.hint ? error : new FlabError(error.code, message, {file: error.file, tensor: error.tensor, hint, cause: error});
+};
+
+// In other errors such names are keys of a file.
+const namesOptions: ReadonlySet<FlabErrorCode> = new Set(['ERR_BAD_ARGUMENT', 'ERR_MEMORY']);
+
+// Names of files look like paths of options (model.safetensors).
+const nameOf = (path: string, origin: Origin): string =>
+	Object.hasOwn(flagWords, path) ? (isFromRecipe(path, origin) ? `${origin.recipe.file}: ${path}` : wordsFor(path).flag) : path;
+
+const isFromRecipe = (path: string, {recipe, make}: Origin): boolean => depthOf(path, recipe.options) > depthOf(path, make({}));
 
 /** How many keys of a complaint's path lead somewhere: who said most of it is who is told. */
 const depthOf = (path: string, options: unknown): number => {

@@ -100,14 +100,14 @@ export const addPruningFlags = (command: Command): Command => command
 export const addResourceFlags = (command: Command): Command => command
 	.optionsGroup('Computation:')
 	.option('--threads <n>', 'threads (default: as many as the machine grants)')
-	.option('--max-memory <size>', 'memory of its own that the process may take, such as 4GB, 500MB or 2GiB; mapped weights aside, which the system takes back when it needs to (default: half of what is available)');
+	.option('--max-memory <size>', 'resident memory that the process may reach, such as 4GB, 500MB or 2GiB; too little is refused, with what is enough (default: each computation takes at most half of what is available)');
 
 /** How a checkpoint is written. */
 export const addOutputFlags = (command: Command): Command => command
 	.optionsGroup('Output:')
 	.option('-o, --out <dir>', 'folder to write (required); it appears when it is complete and verified')
 	.option('--max-shard-size <size>', 'largest weight file: kB, MB, GB are decimal, KiB, MiB, GiB binary (default: 5GB)')
-	.option('--force', 'replace the output if it exists (default: refuse)')
+	.option('--force', 'replace the output if it is an empty folder or a checkpoint: config.json, *.safetensors and no folder but additional_chat_templates (default: refuse)')
 	.option('--no-verify', 'do not compare the output with the masked original before it is published');
 
 /** What is told, and how. */

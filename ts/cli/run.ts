@@ -23,7 +23,7 @@ export const run = async (argv: readonly string[], context: Context): Promise<nu
 			return error.exitCode === 0 ? 0 : exitCodes.ERR_BAD_ARGUMENT;
 		}
 
-		return tellError(error instanceof CommanderError ? usageError(error) : error, context, argv.includes('--json'));
+		return tellError(error instanceof CommanderError ? usageError(error, argv) : error, context, argv.includes('--json'));
 	}
 };
 
@@ -122,10 +122,11 @@ const finish = (command: Command, example: string, act: (model: string | undefin
 };
 
 // "error: unknown option '--ou'\n(Did you mean --out?)"
-const usageError = (error: CommanderError): FlabError => {
+const usageError = (error: CommanderError, [command = '']: readonly string[]): FlabError => {
 	const [message = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n');
-	const hints: Readonly<Record<string, string>> = {
-		'commander.missingArgument': 'Name the shell: bash, zsh or fish.',
-	};
-	return new FlabError('ERR_BAD_ARGUMENT', message, {hint: [...suggestions.map(text => text.replaceAll(/^\(|\)$/g, '')), hints[error.code] ?? 'flab-pruner COMMAND --help describes every option.'].join(' ')});
+	const described = commandNames.includes(command) ? `flab-pruner ${command} --help describes every option.` : 'flab-pruner --help lists the commands.';
+	const advice = error.code === 'commander.missingArgument' ? 'Name the shell: bash, zsh or fish.' : described;
+	return new FlabError('ERR_BAD_ARGUMENT', message, {hint: [...suggestions.map(text => text.replaceAll(/^\(|\)$/g, '')), advice].join(' ')});
 };
+
+const commandNames: readonly string[] = ['prune', 'plan', 'apply', 'inspect', 'doctor', 'completion'];

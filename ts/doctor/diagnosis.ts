@@ -45,7 +45,7 @@ export type Diagnosis = {
 		readonly wanted: string | null;
 		readonly reason: string;
 	};
-	/** Memory in bytes; `defaultLimitBytes` is what a run without `maxMemory` allows itself now: half of what is available. */
+	/** Memory in bytes; `defaultLimitBytes` is what a computation that begins now, in a run without `maxMemory`, takes at most: half of what is available. */
 	readonly memory: {
 		readonly totalBytes: number;
 		readonly cgroupBytes: number | null;

@@ -1,3 +1,4 @@
+import {formatBytes} from '../report/numbers.js';
 import type {DiagnosedProblem, Diagnosis} from './diagnosis.js';
 
 type Findings = Omit<Diagnosis, 'healthy' | 'problems'>;
@@ -40,7 +41,7 @@ const threadsProblem = ({threads: {allowed, wanted}}: Findings): DiagnosedProble
 
 const memoryProblem = ({memory: {availableBytes, cgroupBytes}}: Findings): DiagnosedProblem | undefined =>
 	availableBytes >= leastMemory ? undefined : {
-		about: 'memory', severity: 'warning', message: `Only ${Math.floor(availableBytes / 2 ** 20)} MiB of memory are available`,
+		about: 'memory', severity: 'warning', message: `Only ${formatBytes(availableBytes)} of memory are available`,
 		remedy: cgroupBytes === null ? 'Close other programs.' : 'Give the container or job more memory.',
 	};
 
@@ -48,7 +49,7 @@ const temporaryProblem = ({temporary: {folder, writable, inMemory, freeBytes}}: 
 	const reason = [
 		...writable ? [] : ['can\'t be written to'],
 		...inMemory ? ['is in memory'] : [],
-		...freeBytes !== null && freeBytes < leastTemporary ? [`has only ${Math.floor(freeBytes / 2 ** 20)} MiB free`] : [],
+		...freeBytes !== null && freeBytes < leastTemporary ? [`has only ${formatBytes(freeBytes)} free`] : [],
 	][0];
 	return reason === undefined ? undefined : {
 		about: 'temporary', severity: 'warning', message: `${folder} ${reason}: a search for layers takes longer without a place for its states`, remedy: 'Set TMPDIR to a folder on a disk with space.',

@@ -14,7 +14,7 @@ const factsOf = ({version, node, platform, addon, cpu, threads, memory, cuda, te
 	['processor', `${cpu.model}; has ${cpu.possible.join(', ')}`],
 	['instruction set', cpu.instructionSet === null ? cpu.reason : `${cpu.instructionSet}: ${cpu.reason}`],
 	['threads', threads.allowed === null ? threads.reason : `${threads.allowed}: ${threads.reason} (CPUs ${threads.cpus}, affinity ${threads.affinity}, cgroup ${threads.cgroup ?? 'no quota'}, FLAB_THREADS ${threads.wanted ?? 'not set'})`],
-	['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}${memory.cgroupBytes === null ? '' : `, cgroup limit ${formatBytes(memory.cgroupBytes)}`}; a run without --max-memory takes at most ${formatBytes(memory.defaultLimitBytes)}`],
+	['memory', `${formatBytes(memory.availableBytes)} available of ${formatBytes(memory.totalBytes)}${memory.cgroupBytes === null ? '' : `, cgroup limit ${formatBytes(memory.cgroupBytes)}`}; without --max-memory a computation takes at most half of that, ${formatBytes(memory.defaultLimitBytes)}`],
 	['CUDA', `${cuda.state}: ${cuda.reason}`],
 	...cuda.devices.map(({device, name, computeCapability, memoryBytes, availableBytes, products}) =>
 		[device, `${name}, compute capability ${computeCapability}, ${formatBytes(availableBytes)} free of ${formatBytes(memoryBytes)}; ${products}`] as const),

@@ -5,23 +5,21 @@ import {families} from './tables.js';
 /**
  * The family of a config.json, by `model_type`, or where that is missing by `architectures`.
  *
+ * @param file path of the config.json, for messages
  * @throws `ERR_UNKNOWN_FAMILY`, naming the families there are and, without a model_type, the keys that the closest one misses
  */
-export const identifyFamily = (config: Readonly<Record<string, unknown>>): Family => {
+export const identifyFamily = (config: Readonly<Record<string, unknown>>, file: string): Family => {
 	const {model_type: modelType, architectures} = config;
 	if (typeof modelType === 'string' && modelType !== '') {
-		return families.find(({name}) => name === modelType) ?? unknownFamily(describe(modelType), '');
+		return families.find(({name}) => name === modelType) ?? unknownFamily(file, describe(modelType), '', 'Only decoders of these families can be pruned.');
 	}
 
 	const named = Array.isArray(architectures) ? families.find(({architecture}) => architectures.includes(architecture)) : undefined;
-	return named ?? unknownFamily(modelType === undefined ? 'none' : describe(modelType), `. ${closest(config)}`);
+	return named ?? unknownFamily(file, modelType === undefined ? 'none' : describe(modelType), `. ${closest(config)}`, 'Add "model_type" to config.json, as it was published with the model, if the model is of one of these families.');
 };
 
-const unknownFamily = (got: string, more: string): never => {
-	throw new FlabError('ERR_UNKNOWN_FAMILY', `config.json: expected the model_type of a known family (${families.map(({name}) => name).join(', ')}), got ${got}${more}`, {
-		file: 'config.json',
-		hint: 'Only decoders of these families can be pruned.',
-	});
+const unknownFamily = (file: string, got: string, more: string, hint: string): never => {
+	throw new FlabError('ERR_UNKNOWN_FAMILY', `${file}: expected the model_type of a known family (${families.map(({name}) => name).join(', ')}), got ${got}${more}`, {file, hint});
 };
 
 const closest = (config: Readonly<Record<string, unknown>>): string => {

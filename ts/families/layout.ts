@@ -1,3 +1,4 @@
+import {join} from 'node:path';
 import type {CheckpointFiles} from '../checkpoint/read.js';
 import type {TensorEntry} from '../checkpoint/safetensors.js';
 import {FlabError} from '../errors.js';
@@ -37,16 +38,17 @@ export type ModelLayout = {
  * @throws `ERR_UNKNOWN_FAMILY`, `ERR_BAD_CONFIG`, and `ERR_BAD_FILE` for missing tensors, tensors of layers that don't
  * exist, other shapes than the config says, and dtypes that can't be computed with
  */
-export const layoutOf = (checkpoint: Pick<CheckpointFiles, 'config' | 'tensors'>): ModelLayout => {
-	const family = identifyFamily(checkpoint.config);
-	const spec = readSpec(family, checkpoint.config);
+export const layoutOf = (checkpoint: Pick<CheckpointFiles, 'dir' | 'config' | 'tensors'>): ModelLayout => {
+	const file = join(checkpoint.dir, 'config.json');
+	const family = identifyFamily(checkpoint.config, file);
+	const spec = readSpec(family, checkpoint.config, file);
 	const rules = activeRules(family, checkpoint.config);
 	const tensors = [...checkpoint.tensors.values()].map(entry => placeTensor(entry, family, rules));
 	const stored = new Set(tensors.map(({role}) => role));
 	const isTied = (checkpoint.config['tie_word_embeddings'] ?? family.defaults['tie_word_embeddings']) === true;
 	const tied = isTied && stored.has('head') !== stored.has('embedding');
 	const needed = [...rules.values()].filter(({role}) => !(tied && (role === 'head' || role === 'embedding')));
-	checkMissing(needed, spec, checkpoint.tensors, isTied);
+	checkMissing(needed, spec, checkpoint, isTied);
 	for (const tensor of tensors) {
 		checkTensor(tensor, spec);
 	}
@@ -77,13 +79,14 @@ const placeTensor = (entry: TensorEntry, {layerPrefix}: Family, rules: ReadonlyM
 	};
 };
 
-const checkMissing = (rules: readonly TensorRule[], {layers}: ModelSpec, tensors: ReadonlyMap<string, TensorEntry>, isTied: boolean): void => {
+const checkMissing = (rules: readonly TensorRule[], {layers}: ModelSpec, {dir, tensors}: Pick<CheckpointFiles, 'dir' | 'tensors'>, isTied: boolean): void => {
 	const missing = rules
 		.flatMap(({name}) => (name.includes('{layer}') ? Array.from({length: layers}, (_, layer) => name.replace('{layer}', String(layer))) : [name]))
 		.filter(name => !tensors.has(name));
 	if (missing.length > 0) {
 		const shown = missing.slice(0, 5).map(name => JSON.stringify(name)).join(', ');
-		throw new FlabError('ERR_BAD_FILE', `The checkpoint lacks ${missing.length} of the tensors that config.json promises: ${shown}${missing.length > 5 ? ', ...' : ''}`, {
+		throw new FlabError('ERR_BAD_FILE', `${dir}: lacks ${missing.length} of the tensors that config.json promises: ${shown}${missing.length > 5 ? ', ...' : ''}`, {
+			file: dir,
 			tensor: missing[0],
 			hint: missing.includes('lm_head.weight') && !isTied
 				? 'If embedding and head share one tensor, config.json must say "tie_word_embeddings": true.'
@@ -95,9 +98,9 @@ const checkMissing = (rules: readonly TensorRule[], {layers}: ModelSpec, tensors
 const computeDtypes: readonly string[] = ['F32', 'F16', 'BF16'];
 
 const checkTensor = ({entry, role, layer, axes}: PlacedTensor, spec: ModelSpec): void => {
-	const {name, file, path, shape, dtype} = entry;
-	const refuse = (what: string): never => {
-		throw new FlabError('ERR_BAD_FILE', `${file}: "${name}" ${what}`, {file: path, tensor: name, hint: 'Check that config.json belongs to these weights.'});
+	const {name, path, shape, dtype} = entry;
+	const refuse = (what: string, hint = 'Check that config.json belongs to these weights.'): never => {
+		throw new FlabError('ERR_BAD_FILE', `${path}: "${name}" ${what}`, {file: path, tensor: name, hint});
 	};
 
 	if (layer !== undefined && layer >= spec.layers) {
@@ -110,6 +113,6 @@ const checkTensor = ({entry, role, layer, axes}: PlacedTensor, spec: ModelSpec):
 	}
 
 	if (role !== undefined && !computeDtypes.includes(dtype)) {
-		refuse(`has the dtype ${dtype}, expected one of ${computeDtypes.join(', ')}: the decoder computes with it`);
+		refuse(`has the dtype ${dtype}, expected one of ${computeDtypes.join(', ')}: the decoder computes with it`, 'Convert the weights to BF16, F16 or F32: load the model with transformers in one of these dtypes and call save_pretrained.');
 	}
 };

@@ -1,15 +1,16 @@
 import type {ModelSpec} from '../native/contract.js';
 import type {Family} from './family.js';
 import {inverseFrequencies} from './rope.js';
-import {readValues} from './values.js';
+import {inConfig, readValues} from './values.js';
 import {attentionWindows} from './windows.js';
 
 /**
  * What the decoder has to know about a model, from its config.json, as numbers.
  *
+ * @param file path of the config.json, for messages
  * @throws `ERR_BAD_CONFIG`, naming every missing key at once, or every key with an unusable value
  */
-export const readSpec = (family: Family, config: Readonly<Record<string, unknown>>): ModelSpec => {
+export const readSpec = (family: Family, config: Readonly<Record<string, unknown>>, file: string): ModelSpec => inConfig(file, () => {
 	const values = readValues(family, config);
 	return {
 		layers: values.num_hidden_layers,
@@ -25,4 +26,4 @@ export const readSpec = (family: Family, config: Readonly<Record<string, unknown
 		rotaryScale: 1,
 		windows: attentionWindows(family, values),
 	};
-};
+});

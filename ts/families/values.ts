@@ -70,9 +70,18 @@ export const readValues = (family: Family, config: Config): ConfigValues => {
 	return values as ConfigValues;
 };
 
-/** The one form of a complaint about config.json. */
+/** The one form of a complaint about config.json; `inConfig` says which. */
 export const badConfig = (what: string): FlabError =>
-	new FlabError('ERR_BAD_CONFIG', `config.json: ${what}`, {file: 'config.json', hint: 'Compare config.json with the one that was published with the model.'});
+	new FlabError('ERR_BAD_CONFIG', what, {hint: 'Compare config.json with the one that was published with the model.'});
+
+/** What `read` finds in the config.json at `file`. @throws `ERR_BAD_CONFIG` with the path in front of what is wrong */
+export const inConfig = <Result>(file: string, read: () => Result): Result => {
+	try {
+		return read();
+	} catch (error) {
+		throw error instanceof FlabError ? new FlabError(error.code, `${file}: ${error.message}`, {file, hint: error.hint, cause: error}) : error;
+	}
+};
 
 const withDefaults = (config: Config): Config => ({
 	...config,

@@ -1,6 +1,6 @@
 /** What to do when a GPU can't be used, by the code of the error. */
 export const deviceHints: Readonly<Record<string, string>> = {
-	ERR_NO_BACKEND: 'The prebuilt package for Linux on x64 has it; a build from source makes it where nvcc is found. --device cpu computes on the CPU.',
+	ERR_NO_BACKEND: 'The prebuilt package for Linux on x64 has it; in a checkout npm run build:cuda makes it, with nvcc. --device cpu computes on the CPU.',
 	ERR_NO_DRIVER: 'Install the NVIDIA driver (in a container: start it with --gpus), or use --device cpu.',
 	ERR_OLD_DRIVER: 'Install a driver for CUDA 13 or newer, or use --device cpu.',
 	ERR_NO_DEVICE: 'flab-pruner doctor lists the GPUs; CUDA_VISIBLE_DEVICES hides some. --device cpu computes on the CPU.',

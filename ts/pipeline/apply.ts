@@ -15,6 +15,7 @@ import type {Output, Report} from '../report/report.js';
 import {createClock, peakBytes} from './clock.js';
 import type {Clock} from './clock.js';
 import {withHashes} from './hashes.js';
+import {checkMemory} from './memory.js';
 import {withReadableTexts} from './samples.js';
 import {describeSource, openSource} from './source.js';
 import type {Source} from './source.js';
@@ -34,9 +35,14 @@ export const apply = async (options: ApplyOptions, control: Control = {}): Promi
 	const clock = createClock();
 	const plan = await readPlan(resolved.plan);
 	const source = await openSource(resolved.model, resolved);
-	const {out, force, model, calibration} = resolved;
+	const {out, force, model, calibration, verify, threads} = resolved;
 	const inputs = [...(typeof resolved.plan === 'string' ? [resolved.plan] : []), ...calibration?.paths ?? []];
 	return withOutput({out, force, model, inputs}, async output => withHashes(source, resolved.threads, control, async (hashes, control) => {
+		if (verify) {
+			const tokenizerBytes = (calibration && hashes.sizes['tokenizer.json']) ?? 0;
+			checkMemory(source, resolved.maxMemory, {model: source.model('f32'), layers: 0, views: 0, compares: true, tokenizerBytes, counted: false, threads});
+		}
+
 		const described = describeSource(source);
 		// What another checkpoint mostly differs in is seen before anything is written; the hashes, before anything is published.
 		checkPlan(plan, {...described, files: assumedFiles(plan, hashes.sizes)});

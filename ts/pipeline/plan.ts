@@ -74,6 +74,9 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 			layers: layerOptions && scoresCandidates(layerOptions) ? source.layout.spec.layers : 0,
 			views: ffnOptions ? Math.max(2, candidateStrategies(ffnOptions.strategy).length) : 2,
 			compares: verifies,
+			tokenizerBytes: tokenizer?.text.length ?? 0,
+			counted: chosen !== undefined,
+			threads: options.threads,
 		});
 		const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
 		const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);

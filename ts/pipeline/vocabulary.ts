@@ -48,7 +48,7 @@ export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {v
 	const totalBytes = isKnown ? sumOf(corpus.flatMap(part => part.files)) : 0;
 	const isSmall = isKnown && totalBytes < smallCorpus;
 	if (!isSmall) {
-		checkMemoryToCount(maxMemory, files.text.length);
+		checkMemoryToCount(maxMemory, {tokenizerBytes: files.text.length, ...isKnown && {corpusBytes: totalBytes}, threads: threadsFor(source, threads)});
 	}
 
 	const before = createEncoder(files);

@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 
 // Leaves of the schemas. A schema's message is always what was expected, so that a complaint can be put together from it.
 

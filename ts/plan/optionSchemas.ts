@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats, vocabularySelections} from './choices.js';
 import type {TextFormat} from './choices.js';
 import {finite, flag, named, oneOf, text, texts, whole} from './fields.js';
@@ -157,12 +157,12 @@ const planShape = {
 		.describe('What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly.'),
 	maxDeviceMemory: whole(1).optional().describe('Bytes of the GPU\'s memory that this run may take. Without it: all that is free.'),
 	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
-	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows.'),
+	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins.'),
 };
 
 const outputShape = {
 	out: text('a folder to write').describe('Folder to write; it must not exist.'),
-	force: flag().default(defaults.force).describe('Replace `out` if it exists.'),
+	force: flag().default(defaults.force).describe('Replace `out` if it is an empty folder or a checkpoint.'),
 	maxShardBytes: whole(1).default(defaults.maxShardBytes).describe('Largest size of a weight file in bytes; a single larger tensor gets a file of its own.'),
 	verify: flag().default(defaults.verify).describe('Reopen the output before it is published and compare its logits with the masked original.'),
 };

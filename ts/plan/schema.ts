@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {layerMetrics, layerSearches, neuronStrategies, positionChoices, vocabularySelections} from './choices.js';
 import {finite, flag, measured, named, oneOf, text, texts, whole} from './fields.js';
 import {notedShape} from './optionSchemas.js';

@@ -26,7 +26,7 @@ export const resolveFfnWidth = ({width, multipleOf}: {readonly width: number; re
 const alignmentHint = (width: number, multipleOf: number, fullWidth: number): string => {
 	const below = Math.floor(width / multipleOf) * multipleOf;
 	const nearest = [below, Math.min(below + multipleOf, fullWidth)].filter(candidate => candidate > 0);
-	return `The nearest allowed ${nearest.length === 1 ? 'width is' : 'widths are'} ${nearest.join(' and ')}; a multiple of 1 switches the alignment off.`;
+	return `The nearest allowed ${nearest.length === 1 ? 'width is' : 'widths are'} ${nearest.join(' and ')}; ffn.multipleOf (--ffn-multiple) 1 allows any.`;
 };
 
 /** Layers to drop: how many, and which when they were listed (ascending). */

@@ -69,7 +69,7 @@ export type PlanOptions = {
 	readonly maxDeviceMemory?: number;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 };
 
@@ -172,11 +172,11 @@ export type PruneOptions = {
 	readonly maxDeviceMemory?: number;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
-	/** Replace `out` if it exists. Default: false. */
+	/** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
 	readonly force?: boolean;
 	/** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
 	readonly maxShardBytes?: number;
@@ -196,11 +196,11 @@ export type ApplyOptions = {
 	readonly calibration?: SampleSource;
 	/** Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS). */
 	readonly threads?: number;
-	/** Bytes of resident memory that this run keeps the process below, mapped weights aside. Without it: what half of the memory that is available allows. */
+	/** Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins. */
 	readonly maxMemory?: number;
 	/** Folder to write; it must not exist. */
 	readonly out: string;
-	/** Replace `out` if it exists. Default: false. */
+	/** Replace `out` if it is an empty folder or a checkpoint. Default: false. */
 	readonly force?: boolean;
 	/** Largest size of a weight file in bytes; a single larger tensor gets a file of its own. Default: 5000000000. */
 	readonly maxShardBytes?: number;

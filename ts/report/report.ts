@@ -1,7 +1,7 @@
 import {toJson} from '../plan/json.js';
 import type {Report} from '../plan/types.js';
 
-export type {Output, Report, Timing, Verification} from '../plan/types.js';
+export type {DeviceReport, Output, Report, Timing, Verification} from '../plan/types.js';
 
 /** What can be rendered: a report, or a plan that has not been carried out. */
 export type Reportable = Pick<Report, 'plan'> & Partial<Report>;

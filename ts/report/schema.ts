@@ -1,4 +1,4 @@
-import {z} from 'zod';
+import * as z from 'zod';
 import {finite, named, text, whole} from '../plan/fields.js';
 import {hash, list, object, planSchema, record} from '../plan/schema.js';
 

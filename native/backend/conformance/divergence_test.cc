@@ -165,12 +165,14 @@ TEST("backend: an offset common to all logits of the candidate costs no digits")
   }
 }
 
-TEST("backend: logits that are all about 500 cost no digits, in pieces of any weight") {
+TEST("backend: logits that are all about 5000 cost no digits, in pieces of any weight") {
   Random random(3);
-  for (const double noise : {1., 0.01}) {
+  for (const double noise : {0.3, 0.01}) {
     Row l = Logits(random, 3000);
-    for (int64_t i = 0; i < 3000; ++i) l[i] += 500 + static_cast<float>(i / FLAB_PIECE) * 1.3f;
-    const Row s = Near(random, l, noise, -7);
+    for (int64_t i = 0; i < 3000; ++i) l[i] += 5000 + static_cast<float>(i / FLAB_PIECE) * 1.3f;
+    Row s = Near(random, l, noise, -7);
+    const Row noisier = Near(random, l, 3 * noise, -7);
+    std::copy(noisier.begin() + FLAB_PIECE, noisier.end(), s.begin() + FLAB_PIECE);
     const double expected = Reference(l, s), got = InOneTile(l, s);
     EXPECT(Agrees(got, expected), "noise ", noise, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
   }
@@ -270,11 +272,28 @@ TEST("backend: equal rows diverge by nothing at all, and a constant between them
   }
 }
 
+TEST("backend: few tokens that differ under a large offset keep their digits") {
+  Random random(9);
+  Row l = Logits(random, 2000);
+  for (float& logit : l) logit = std::round(logit * 64) / 64;  // so that what is added changes no difference
+  Row s = l;
+  for (int64_t i = 100; i < 2000; i += 700) s[i] += 1.f / 64;
+  const double expected = Reference(l, s);
+  for (const float offset : {0.f, 4096.f}) {
+    Row moved = s;
+    for (float& logit : moved) logit += offset;
+    const double got = InOneTile(l, moved);
+    EXPECT(testing::Near(got, expected, kTolerance * expected), "offset ", offset, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
+  }
+}
+
 TEST("backend: a divergence is never negative") {
   Random random(9);
-  std::vector<Row> rows{Logits(random, 300)};
-  for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal()));
-  for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE}).divergences) EXPECT(divergence >= 0, divergence);
+  for (const int64_t columns : {1, 2, 300}) {
+    std::vector<Row> rows{Logits(random, columns)};
+    for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal() * std::pow(10, random.Below(5))));
+    for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE}).divergences) EXPECT(divergence >= 0, divergence);
+  }
 }
 
 TEST("backend: NaN and infinities make the divergence NaN, in whichever piece they are") {

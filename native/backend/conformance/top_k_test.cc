@@ -64,6 +64,19 @@ TEST("backend: top_k of more scores than are sorted at once goes on with the row
   EXPECT(TopK(scores, kRows, 1) == expected);
 }
 
+TEST("backend: top_k gives back the memory that it takes") {
+  const auto available = [] {
+    int64_t bytes = 0;
+    Expect(Backend().synchronize(Device(), FLAB_COMPUTE), "synchronize");
+    Expect(Backend().available(Device(), &bytes), "available");
+    return bytes;
+  };
+  const Memory scores = ToDevice(std::vector<double>(100, 1.)), out(400);
+  const int64_t before = available();
+  Expect(Backend().top_k(Device(), scores.as<double>(), 1, 100, 10, out.as<uint32_t>()), "top_k");
+  EXPECT(available() == before, available(), ", before ", before);
+}
+
 TEST("backend: top_k has no answer to more than there are, and no need of memory for nothing") {
   const Memory memory(64);
   EXPECT(Backend().top_k(Device(), memory.as<double>(), 1, 2, 3, memory.as<uint32_t>()) == FLAB_BAD_CALL);

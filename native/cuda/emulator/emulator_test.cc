@@ -272,6 +272,37 @@ TEST("emulator: 16 bytes at an address that is not aligned are refused") {
   });
 }
 
+// Lanes hold a tile as cuda/tensor_core.cuh says.
+TEST("emulator: a product of tiles is added to what is there") {
+  const auto a = [](int row, int k) { return static_cast<float>(row - 2 * k); };
+  const auto b = [](int k, int column) { return static_cast<float>(3 * k - column % 5); };
+  const auto c = [](int row, int column) { return static_cast<float>(100 * row + column); };
+  EXPECT(WrongOrders([=] {
+           float* out = OnDevice<float>(16 * 8);
+           Run(1, 32, 0, [=] {
+             const int group = threadIdx.x / 4, pair = threadIdx.x % 4 * 2;
+             uint32_t own_a[4], own_b[2];
+             float own_c[4];
+             for (int i = 0; i < 4; ++i) {
+               const int row = group + i % 2 * 8, k = pair + i / 2 * 8;
+               own_a[i] = ToBf16Pair(a(row, k), a(row, k + 1));
+               own_c[i] = c(group + i / 2 * 8, pair + i % 2);
+             }
+             for (int i = 0; i < 2; ++i) own_b[i] = ToBf16Pair(b(pair + i * 8, group), b(pair + i * 8 + 1, group));
+             MultiplyTile(own_c, own_a, own_b);
+             for (int i = 0; i < 4; ++i) out[(group + i / 2 * 8) * 8 + pair + i % 2] = own_c[i];
+           });
+           for (int row = 0; row < 16; ++row) {
+             for (int column = 0; column < 8; ++column) {
+               float sum = c(row, column);
+               for (int k = 0; k < 16; ++k) sum += a(row, k) * b(k, column);
+               if (out[row * 8 + column] != sum) return false;
+             }
+           }
+           return true;
+         }) == 0);
+}
+
 // Four numbers come to shared memory asynchronously; `before` and `after` stand before and after the wait.
 template <typename Before, typename After>
 float CopiedAsync(Before before, After after) {
@@ -397,6 +428,21 @@ TEST("emulator: copies from and to memory of another kind, and addresses of the 
       cudaStreamSynchronize(stream);
     }
   });
+}
+
+TEST("emulator: memory that is given back in a stream is there for what was put in before, and gone for what comes after") {
+  const auto program = [](bool early) {
+    const cudaStream_t stream = NewStream();
+    void* memory;
+    cudaMallocAsync(&memory, 4, stream);
+    if (early) cudaFreeAsync(memory, stream);
+    emulator::Launch(stream, "Test", {1}, 1, 0, [memory] { *static_cast<int*>(memory) = 1; });
+    emulator::Host(stream, [memory] { *static_cast<int*>(memory) += 1; });
+    if (!early) cudaFreeAsync(memory, stream);
+    cudaStreamSynchronize(stream);
+  };
+  EXPECT(LastWords([&] { program(false); }).empty(), LastWords([&] { program(false); }));
+  EXPECT_WORDS("reads or writes memory that is not its own", [&] { program(true); });
 }
 
 TEST("emulator: the environment says what a device meets") {
