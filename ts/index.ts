@@ -100,8 +100,10 @@ export type {DivergenceOptions} from './kernels/divergence.js';
 export {neuronScores} from './kernels/neurons.js';
 export type {NeuronScoresInput, NeuronScoresOptions} from './kernels/neurons.js';
 export {topK} from './kernels/topk.js';
-export type {TopKOptions} from './kernels/topk.js';
-export type {FloatMatrix, KernelOptions, Matrix, TensorData} from './kernels/matrix.js';
+export type {Scores, TopKOptions} from './kernels/topk.js';
+export type {FloatMatrix} from './kernels/floats.js';
+export type {Matrix, TensorData} from './kernels/matrix.js';
+export type {KernelOptions} from './kernels/options.js';
 export type {NeuronMetric} from './native/contract.js';
 
 export {FlabError, errorCodes} from './errors.js';

@@ -175,7 +175,7 @@ test.serial('fewer threads give the same bits', async t => {
 
 test.serial('a promise that nobody looks at, and one whose callback is never called, end quietly', async t => {
 	const {native, model} = await openTiny('qwen2-tied');
-	const {promise} = native.topK(Float64Array.of(3, 1, 2), 1, 3, 2);
+	const {promise} = native.topK({data: Float64Array.of(3, 1, 2), dtype: 'F64', rows: 1, columns: 3}, 2);
 	native.logits({model, ...all}).promise.catch(() => undefined);
 	t.deepEqual([...await promise], [0, 2]);
 });

@@ -17,7 +17,7 @@ const endings: ReadonlyArray<readonly [what: string, program: string, code: numb
 	['an uncaught exception', 'setTimeout(() => { throw new Error("uncaught"); }, 10);', 1],
 	['a rejection that nobody handles', 'Promise.reject(new Error("unhandled"));', 1],
 	['process.exit with many jobs under way', 'for (let i = 0; i < 50; i++) support.startLong(native, model).promise.catch(() => undefined); setTimeout(() => process.exit(7), 20);', 7],
-	['process.exit with jobs that just ended', 'for (let i = 0; i < 50; i++) native.topK(Float64Array.of(1, 2), 1, 2, 1); const end = Date.now() + 50; while (Date.now() < end); process.exit(7);', 7],
+	['process.exit with jobs that just ended', 'for (let i = 0; i < 50; i++) native.topK({data: Float64Array.of(1, 2), dtype: "F64", rows: 1, columns: 2}, 1); const end = Date.now() + 50; while (Date.now() < end); process.exit(7);', 7],
 	['process.exit in an exit handler of a cancelled job', 'process.on("exit", () => { support.startLong(native, model).cancel(); }); process.exit(7);', 7],
 ];
 for (const [what, program, expected] of endings) {
@@ -175,7 +175,7 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		const native = load();
 		const [rows, columns] = [6, 500_000];
 		// The last half of each row is the largest; a job takes long enough for garbage to be collected meanwhile.
-		const start = () => native.topK(Float64Array.from({length: rows * columns}, (_, i) => i % columns), rows, columns, columns / 2).promise;
+		const start = () => native.topK({data: Float64Array.from({length: rows * columns}, (_, i) => i % columns), dtype: 'F64', rows, columns}, columns / 2).promise;
 		const slice = i => {
 			const out = new Float32Array(1_000_000);
 			return native.sliceColumns(new Float32Array(1_000_000).fill(i), 1000, 1000, Uint32Array.from({length: 1000}, (_, j) => j), out).promise.then(() => out);
@@ -187,7 +187,7 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		for (const [i, out] of (await Promise.all(outs)).entries()) check('out ' + i, out.every(value => value === i), true);`,
 	'a thousand jobs leave no memory behind': `
 		const native = load();
-		const run = async () => { for (let i = 0; i < 500; i++) await native.topK(new Float64Array(1000), 10, 100, 50, undefined).promise; };
+		const run = async () => { for (let i = 0; i < 500; i++) await native.topK({data: new Float64Array(1000), dtype: 'F64', rows: 10, columns: 100}, 50).promise; };
 		await run();
 		await collect();
 		const before = process.memoryUsage().rss;
