@@ -147,7 +147,7 @@ export type PackedTexts = {
 /** Positions that count for a divergence: the last token of each text, or every token. */
 export type Positions = 'last' | 'all';
 
-/** A job on a thread of its own. `cancel` makes `promise` reject with code ERR_ABORTED. */
+/** A job on a thread apart. `cancel` makes `promise` reject with code ERR_ABORTED. */
 export type Job<Result> = {
 	readonly promise: Promise<Result>;
 	cancel(): void;
