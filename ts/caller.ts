@@ -1,4 +1,4 @@
-import {FlabError} from './errors.js';
+import {FlabError, missingDirectory} from './errors.js';
 
 /**
  * `call`, whose FlabErrors also show who called it: what fails in a native job or on another thread has no such frames by itself.
@@ -8,7 +8,7 @@ export const withCaller = <Call extends (...inputs: never[]) => Promise<unknown>
 		const caller: {stack?: string} = {};
 		Error.captureStackTrace(caller, wrapped);
 		return call(...inputs).catch((error: unknown) => {
-			throw tracedTo(error, caller);
+			throw tracedTo(missingDirectory(error) ?? error, caller);
 		});
 	};
 

@@ -115,6 +115,11 @@ export const throwIfAborted = (signal: AbortSignal | undefined): void => {
 export const abortError = (signal?: AbortSignal): FlabError =>
 	new FlabError('ERR_ABORTED', 'The operation was cancelled', {cause: signal?.reason});
 
+/** The error of a process whose current directory was deleted, which whatever asks for it ends in; undefined for any other. */
+export const missingDirectory = (cause: unknown): FlabError | undefined => (cause as NodeJS.ErrnoException | undefined)?.syscall === 'uv_cwd'
+	? new FlabError('ERR_READ', 'The current directory does not exist any more', {hint: 'Change to one that exists.', cause})
+	: undefined;
+
 /** A file-system error (`cause.code` is ENOENT, ENOSPC, EROFS, ...) as a FlabError with a sentence. */
 export const fileError = (action: 'read' | 'write', file: string, cause: unknown): FlabError => {
 	if (cause instanceof FlabError) {

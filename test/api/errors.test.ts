@@ -41,6 +41,19 @@ for (const [what, call] of Object.entries(calls)) {
 	});
 }
 
+test.serial('a current directory that was deleted is an ERR_READ of the API too', async t => {
+	const {cwd} = process;
+	process.cwd = () => {
+		throw Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), {code: 'ENOENT', syscall: 'uv_cwd'});
+	};
+
+	try {
+		await t.throwsAsync(inspect({model: 'm'}), {code: 'ERR_READ', message: 'The current directory does not exist any more'});
+	} finally {
+		process.cwd = cwd;
+	}
+});
+
 test('a run can be iterated for its progress, and is the promise of its result', async t => {
 	const run = plan({model: example, calibration, layers: {drop: 1}});
 	const events: ProgressEvent[] = [];

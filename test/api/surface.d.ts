@@ -475,7 +475,7 @@ export type Plan = {
              * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.
              */
             readonly strategy: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
-            /** The width must be a multiple of this, or the full width. */
+            /** The width must be a multiple of this. */
             readonly multipleOf: number;
             /** For 'random'. */
             readonly seed: number;
@@ -630,7 +630,7 @@ export type PlanOptions = {
          * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence. Default: 'auto'.
          */
         readonly strategy?: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
-        /** The width must be a multiple of this, or the full width. Default: 64. */
+        /** The width must be a multiple of this. Default: 64. */
         readonly multipleOf?: number;
         /** For 'random'. Default: 0. */
         readonly seed?: number;
@@ -738,7 +738,7 @@ export type PruneOptions = {
          * (`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence. Default: 'auto'.
          */
         readonly strategy?: 'top' | 'bottom' | 'middle' | 'random' | 'magnitude' | 'activation' | 'wanda' | 'fluctuation' | 'auto';
-        /** The width must be a multiple of this, or the full width. Default: 64. */
+        /** The width must be a multiple of this. Default: 64. */
         readonly multipleOf?: number;
         /** For 'random'. Default: 0. */
         readonly seed?: number;
@@ -797,7 +797,7 @@ export type Run<Result> = Promise<Result> & AsyncIterable<ProgressEvent>;
 
 /** A sample of texts with limits, how many and how many tokens of each: from files and folders, or your own. */
 export type SampleSource = string | readonly string[] | AsyncIterable<TextItem> | (() => TextStream | Promise<TextStream>) | {
-    /** Files and folders. */
+    /** Files and folders of UTF-8 text. A file that is none is refused; in a folder it is passed over, with a warning where it may be a text. */
     readonly paths?: readonly string[];
     /** Texts of your own instead of files: the first `maxTexts` are asked for, once. */
     readonly texts?: GivenTexts;
@@ -851,7 +851,7 @@ export type TextItem = string | {
 
 /** Texts that are read more than once: files and folders, or texts of your own that are the same each time. */
 export type TextSource = string | readonly string[] | (() => TextStream | Promise<TextStream>) | {
-    /** Files and folders. */
+    /** Files and folders of UTF-8 text. A file that is none is refused; in a folder it is passed over, with a warning where it may be a text. */
     readonly paths?: readonly string[];
     /** Texts of your own instead of files; given the same each time. */
     readonly texts?: RepeatableTexts;

@@ -145,6 +145,46 @@ test('a binary file is refused by name and passed over in a folder', async t => 
 	});
 });
 
+const latin1 = Buffer.from('caf\xE9', 'latin1');
+
+for (const [name, content, where] of [
+	['a.txt', latin1, ''], ['a.py', Buffer.concat([Buffer.alloc(1e6, 'x'), latin1]), ''], ['a.csv', Buffer.concat([Buffer.from('text\n'), latin1]), ''],
+	['a.json', Buffer.concat([Buffer.from('[\n{"text": "'), latin1, Buffer.from('"}]')]), ''], ['a.jsonl', Buffer.concat([Buffer.from('{"text": "'), latin1, Buffer.from('"}')]), ', line 1'],
+] as const) {
+	test(`${name} in another encoding than UTF-8 is refused`, async t => {
+		await inFolder({[name]: content}, async folder => {
+			const error = await t.throwsAsync(all({paths: [join(folder, name)]}), {code: 'ERR_BAD_DATA', message: `${join(folder, name)}${where}: expected UTF-8 text, got other bytes`});
+			t.regex((error as unknown as {hint: string}).hint, /^Convert the file to UTF-8/);
+		});
+	});
+}
+
+test('CSV whose characters lie across the chunks of the stream is read', async t => {
+	const text = `${'é'.repeat(100_000)}x`;
+	t.deepEqual(await read('a.csv', `text\n${text}\n`), [[text, 2]]);
+});
+
+test('texts in other encodings are passed over in a folder, and told when it is their turn', async t => {
+	await inFolder({'a.py': 'x', 'b.py': latin1, 'c.py': Buffer.of(1, 0, 2), 'd.py': 'y', 'e.py': latin1}, async folder => {
+		const passedOver: string[] = [];
+		const reading = {onPassedOver: (file: string) => passedOver.push(file)};
+		for await (const {text} of readTexts({paths: [folder]}, reading)) {
+			if (text === 'y') {
+				break;
+			}
+		}
+
+		t.deepEqual(passedOver, [join(folder, 'b.py')]);
+		passedOver.length = 0;
+		const texts = [];
+		for await (const {text} of readTexts({paths: [folder]}, reading)) {
+			texts.push(text);
+		}
+
+		t.deepEqual([texts, passedOver], [['x', 'y'], [join(folder, 'b.py'), join(folder, 'e.py')]]);
+	});
+});
+
 test('folders are walked in the order of names, without .git, node_modules, links and other extensions', async t => {
 	const files = {'b.py': 'b', 'a/z.ts': 'z', 'a/B.PY': 'B', 'a.py': 'a', 'c.bin': 'c', 'data.jsonl': '{"text": "d"}', '.git/x.py': 'git', 'node_modules/x.js': 'module'};
 	await inFolder(files, async folder => {
@@ -163,7 +203,19 @@ test('a folder without source code is read for its records', async t => {
 
 test('a folder with nothing to read is refused', async t => {
 	await inFolder({'a.bin': 'x'}, async folder => {
+		await t.throwsAsync(all({paths: [folder]}), {code: 'ERR_BAD_DATA', message: `${folder}: expected source or record files in this folder, found 1 .bin`});
+	});
+	await inFolder({'.git/x.py': ''}, async folder => {
 		await t.throwsAsync(all({paths: [folder]}), {code: 'ERR_BAD_DATA', message: `${folder}: expected source or record files in this folder, found none`});
+	});
+});
+
+test('a folder without the extensions that were named says so, and what is there', async t => {
+	await inFolder({'a.js': '', 'b.js': '', 'x/c.md': '', 'd.a': '', 'd.b': '', 'd.c': '', LICENSE: ''}, async folder => {
+		const error = await t.throwsAsync(all({paths: [folder], extensions: ['.py', 'pyi']}), {
+			code: 'ERR_BAD_DATA', message: `${folder}: expected files that end in .py, pyi in this folder, found 2 .js, 1 .a, 1 .b, 1 .c, 1 .md, ...`,
+		});
+		t.is((error as unknown as {hint: string}).hint, 'Name other extensions to read (--extension), or the files themselves.');
 	});
 });
 

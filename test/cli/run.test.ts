@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process';
 import {mkdir, mkdtemp, readFile, readdir, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -9,6 +10,7 @@ import {parsePlan, planToJson} from '../../ts/plan/plan.js';
 import {examplePlan} from '../plan/examplePlan.js';
 import {exampleInspection} from '../report/exampleInspection.js';
 import {exampleReport} from '../report/exampleReport.js';
+import {packageRoot} from '../../ts/native/root.js';
 import {runLine} from './harness.js';
 
 const test = anyTest as TestFn<{folder: string}>;
@@ -21,6 +23,7 @@ test.afterEach.always(async t => {
 	await rm(t.context.folder, {recursive: true});
 });
 
+const script = join(packageRoot, 'build/tests/ts/cli/main.js');
 const pruneLine = ['prune', 'm', '--out', 'o', '--corpus', 'c'];
 
 test('every flag of prune reaches the API', async t => {
@@ -105,11 +108,14 @@ test('inspect prints text', async t => {
 	t.regex((await runLine(['inspect', 'm'])).stdout, /^checkpoint +\.\/model\nfamily +qwen2\n/);
 });
 
-test('plan prints the plan on stdout, and the table on stderr where it does not mix', async t => {
-	const {stdout, stderr} = await runLine(['plan', 'm', '--corpus', 'c']);
-	t.is(stdout, planToJson(examplePlan()));
-	t.regex(stderr, /^stage /m);
-});
+for (const out of [[], ['--out', '-']]) {
+	test(`plan ${out.join(' ')} prints the plan on stdout, and the table on stderr where it does not mix`, async t => {
+		const {stdout, stderr} = await runLine(['plan', 'm', '--corpus', 'c', ...out]);
+		t.is(stdout, planToJson(examplePlan()));
+		t.regex(stderr, /^stage /m);
+		t.notRegex(stderr, /written to/);
+	});
+}
 
 test('plan writes the plan to a file, refuses to replace it, and replaces it when forced', async t => {
 	const out = join(t.context.folder, 'plan.json');
@@ -147,20 +153,48 @@ test('a report into the output folder is written when that is there', async t =>
 	t.deepEqual(await readdir(out), ['report.md']);
 });
 
-test('a report that could not be written is refused before the work', async t => {
-	const {code, stderr, loaded} = await runLine([...pruneLine, '--report', join(t.context.folder, 'nowhere', 'report.md')]);
-	t.is(code, 4);
-	t.regex(stderr, /^error ERR_WRITE: .*report\.md: could not write: no such file or directory\nhint: /);
-	t.false(loaded);
+test('folders that a report or a plan is to lie in are made', async t => {
+	const {folder} = t.context;
+	t.is((await runLine([...pruneLine, '--report', join(folder, 'a', 'b', 'report.md')])).code, 0);
+	t.is((await runLine(['plan', 'm', '--corpus', 'c', '--out', join(folder, 'c', 'd', 'plan.json')])).code, 0);
+	t.deepEqual((await readdir(folder, {recursive: true})).sort(), ['a', 'a/b', 'a/b/report.md', 'c', 'c/d', 'c/d/plan.json']);
+});
+
+for (const [what, more] of [['report', ['--report']], ['plan', ['--out']]] as const) {
+	test(`a ${what} that could not be written is refused before the work`, async t => {
+		await writeFile(join(t.context.folder, 'file'), '');
+		const {code, stderr, loaded} = await runLine(['plan', 'm', '--corpus', 'c', ...more, join(t.context.folder, 'file', 'a', 'b.md')]);
+		t.is(code, 4);
+		t.regex(stderr, /^error ERR_WRITE: .*b\.md: could not write: a part of the path is not a directory\nhint: /);
+		t.false(loaded);
+	});
+}
+
+test('a plan in the place of a folder is refused before the work, forced or not', async t => {
+	const {folder} = t.context;
+	for (const force of [[], ['--force']]) {
+		const {code, stderr, loaded} = await runLine(['plan', 'm', '--corpus', 'c', '--out', folder, ...force]);
+		t.deepEqual([code, stderr, loaded], [4, `error ERR_OUTPUT_EXISTS: ${folder}: expected no such file, got a folder\nhint: Name a file.\n`, false]);
+	}
 });
 
 test('a plan that turns out not to be writable leaves nothing behind', async t => {
-	const out = join(t.context.folder, 'plan.json');
-	await mkdir(out);
-	await writeFile(join(out, 'x'), '');
-	const {code} = await runLine(['plan', 'm', '--corpus', 'c', '--out', out, '--force']);
+	const out = join(t.context.folder, 'a', 'plan.json');
+	const {code} = await runLine(['plan', 'm', '--corpus', 'c', '--out', out, '--force'], {
+		async plan() {
+			await mkdir(out, {recursive: true});
+			await writeFile(join(out, 'x'), '');
+			return examplePlan();
+		},
+	});
 	t.is(code, 4);
-	t.deepEqual(await readdir(t.context.folder), ['plan.json']);
+	t.deepEqual(await readdir(t.context.folder, {recursive: true}), ['a', 'a/plan.json', 'a/plan.json/x']);
+});
+
+test('a current directory that was deleted is told, and is no defect', async t => {
+	const gone = join(t.context.folder, 'gone');
+	const {status, stderr} = spawnSync('sh', ['-c', 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$1" "$2" prune m --out o --drop-layers 1,', gone, process.execPath, script], {encoding: 'utf8'});
+	t.deepEqual([status, stderr], [3, 'error ERR_READ: The current directory does not exist any more\nhint: Change to one that exists.\n']);
 });
 
 const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly string[]])[] = [
@@ -183,11 +217,15 @@ const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly s
 	[['completion'], ['missing required argument \'shell\'']],
 	[[...pruneLine, '--nonsense'], ['unknown option \'--nonsense\'']],
 	[['prone', 'm'], ['unknown command \'prone\'']],
+	[['help', 'prone'], ['unknown command \'prone\'']],
+	[[...pruneLine, '--corpus', 'c\0d'], ['--corpus: expected a path, without a NUL in it, got "c\\u0000d"']],
+	[['prune', 'm\0', '--out', 'o', '--corpus', 'c'], ['MODEL: expected the folder of a checkpoint, without a NUL in it, got "m\\u0000"']],
+	[['prune', 'm', '--out', 'o\0', '--corpus', 'c'], ['--out: expected a folder to write, without a NUL in it, got "o\\u0000"']],
 	[['inspect', 'm', 'n'], ['too many arguments for \'inspect\'. Expected 1 argument but got 2.']],
 ];
 
 for (const [argv, lines] of wrongLines) {
-	test(`"${argv.join(' ')}" is wrong usage and loads nothing`, async t => {
+	test(`"${argv.join(' ').replaceAll('\0', 'NUL')}" is wrong usage and loads nothing`, async t => {
 		const {code, stdout, stderr, loaded} = await runLine(argv);
 		t.is(code, 2);
 		t.is(stdout, '');

@@ -118,6 +118,20 @@ for (const [what, {code, message, options, damage}] of Object.entries(damages)) 
 	});
 }
 
+test('texts that are no UTF-8 are refused by name, and passed over in a folder with a warning', async t => {
+	const place = await picoPlace(t);
+	const folder = join(place.root, 'folder');
+	await mkdir(folder);
+	await writeFile(join(folder, 'good.py'), 'import os\n');
+	await writeFile(join(folder, 'other.py'), Buffer.from('# caf\xE9\n', 'latin1'));
+	await refuses(t, place, 'ERR_BAD_DATA', /other\.py: expected UTF-8 text, got other bytes$/, {calibration: join(folder, 'other.py')});
+	const {model, calibration} = place;
+	for (const sources of [{corpus: folder}, {calibration: folder}, {calibration, evaluation: folder}]) {
+		const {warnings} = await plan({model, layers: {drop: [1]}, ...sources});
+		t.deepEqual(warnings, ['Not UTF-8 and passed over: other.py'], JSON.stringify(sources));
+	}
+});
+
 test('blank lines, a byte-order mark and CRLF are no error', async t => {
 	const place = await picoPlace(t);
 	await writeFile(place.corpus, '\uFEFF{"text": "import os"}\r\n\r\n\n{"text": "pass"}');

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {openCheckpoint, plan} from '../../ts/index.js';
-import type {Checkpoint, PlanOptions} from '../../ts/index.js';
+import type {Checkpoint, PlanOptions, ProgressEvent} from '../../ts/index.js';
 import {neuronStrategies, rankedStrategies} from '../../ts/plan/choices.js';
 import type {NeuronStrategy, RankedStrategy} from '../../ts/plan/choices.js';
 import {near, openBruteForce} from './bruteforce.js';
@@ -109,7 +109,7 @@ for (const [dtype, positions, seed] of [['F32', 'last', 1], ['F32', 'all', 2], [
 
 test('a share of the width is rounded to the nearest multiple', async t => {
 	const place = await picoPlace(t, {...sizes, ffnWidth: 40});
-	for (const [share, multipleOf, expected] of [[0.5, 8, 24], [0.45, 8, 16], [0.01, 8, 8], [0.99, 8, 40], [0.5, 64, 40], [0.5, 1, 20]] as const) {
+	for (const [share, multipleOf, expected] of [[0.5, 8, 24], [0.45, 8, 16], [0.01, 8, 8], [0.5, 1, 20]] as const) {
 		const {ffn} = await chosen(place, 'top', {}, {width: share, multipleOf});
 		t.is(ffn!.after, expected, `${share} of 40 in multiples of ${multipleOf}`);
 	}
@@ -122,6 +122,26 @@ test('ranked strategies without texts are refused, but for magnitude', async t =
 	}
 
 	await t.throwsAsync(plan({model, ffn: {width, multipleOf: 1}}), {code: 'ERR_BAD_ARGUMENT', message: /^calibration: /});
-	await t.throwsAsync(plan({model, ffn: {width: 32, multipleOf: 1, strategy: 'top'}}), {code: 'ERR_BAD_ARGUMENT', message: 'ffn.width: expected at most 31, the width of the FFN, got 32'});
-	await t.throwsAsync(plan({model, ffn: {width: 20, strategy: 'top'}}), {code: 'ERR_BAD_ARGUMENT', message: 'ffn.width: expected a multiple of 64, or 31, the width of the FFN, got 20'});
+	await t.throwsAsync(plan({model, ffn: {width: 32, multipleOf: 1, strategy: 'top'}}), {code: 'ERR_BAD_ARGUMENT', message: 'ffn.width: expected fewer neurons than the 31 that there are, got 32'});
+	await t.throwsAsync(plan({model, ffn: {width: 20, strategy: 'top'}}), {code: 'ERR_BAD_ARGUMENT', message: 'ffn.width: expected a multiple of 64, got 20'});
+});
+
+test('a share that is rounded far is told in the plan', async t => {
+	const {model} = await picoPlace(t, {...sizes, ffnWidth: 40});
+	const {warnings} = await plan({model, ffn: {width: 0.01, multipleOf: 8, strategy: 'top'}});
+	t.deepEqual(warnings, ['FFN: a share of 0.01 of 40 neurons is 0; 8 are kept (20.0 %), the nearest multiple of 8']);
+});
+
+test('sizes that do not fit the model are refused before anything long is done', async t => {
+	const {model, corpus, calibration} = await picoPlace(t, sizes);
+	const phases = new Set<string>();
+	const control = {onProgress: ({phase}: ProgressEvent) => phases.add(phase)};
+	for (const [cuts, message] of [
+		[{layers: {drop: 1}, ffn: {width: 0.9999}}, /^ffn\.width: expected fewer neurons than the 31 that there are, got 0\.9999/],
+		[{layers: {drop: 4}}, /^layers\.drop: expected 1 to 3 of 4 layers, got 4$/],
+	] as const) {
+		await t.throwsAsync(plan({model, corpus, calibration, ...cuts}, control), {code: 'ERR_BAD_ARGUMENT', message});
+	}
+
+	t.deepEqual([...phases].filter(phase => phase !== 'hash'), []);
 });

@@ -1,14 +1,12 @@
 import test from 'ava';
-import {resolveDrop, resolveFfnWidth} from '../../ts/plan/sizes.js';
+import {resolveDrop, resolveFfnWidth, widthWarnings} from '../../ts/plan/sizes.js';
 
 const shares: readonly (readonly [share: number, multipleOf: number, fullWidth: number, width: number])[] = [
 	[0.9, 64, 1536, 1408], // 1382.4: 1408 is 25.6 away, 1344 38.4
 	[0.5, 64, 1536, 768],
 	[0.001, 64, 1536, 64], // at least one multiple
-	[0.999, 64, 1536, 1536],
-	[0.99, 64, 100, 100], // never more than there is
+	[0.97, 64, 1536, 1472], // 1489.9: 1472 is 17.9 away, all of them 46.1
 	[0.9, 64, 100, 64],
-	[0.5, 64, 40, 40],
 	[0.5, 1, 7, 4],
 ];
 
@@ -18,23 +16,36 @@ for (const [share, multipleOf, fullWidth, width] of shares) {
 	});
 }
 
-test('a width is taken as it is when it is a multiple, the full width, or alignment is off', t => {
+test('a width is taken as it is when it is a multiple, or alignment is off', t => {
 	t.is(resolveFfnWidth({width: 128, multipleOf: 64}, 1000), 128);
-	t.is(resolveFfnWidth({width: 1000, multipleOf: 64}, 1000), 1000);
 	t.is(resolveFfnWidth({width: 77, multipleOf: 1}, 1000), 77);
 });
 
-const refusals: readonly (readonly [width: number, fullWidth: number, message: string, hint: string | undefined])[] = [
-	[1001, 1000, 'ffn.width: expected at most 1000, the width of the FFN, got 1001', undefined],
-	[130, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 130', 'The nearest allowed widths are 128 and 192; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
-	[999, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 999', 'The nearest allowed widths are 960 and 1000; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
-	[10, 1000, 'ffn.width: expected a multiple of 64, or 1000, the width of the FFN, got 10', 'The nearest allowed width is 64; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+const refusals: readonly (readonly [width: number, fullWidth: number, message: string, hint: string])[] = [
+	[1001, 1000, 'ffn.width: expected fewer neurons than the 1000 that there are, got 1001', 'The nearest allowed width is 960; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[1000, 1000, 'ffn.width: expected fewer neurons than the 1000 that there are, got 1000', 'The nearest allowed width is 960; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[0.9999, 576, 'ffn.width: expected fewer neurons than the 576 that there are, got 0.9999, which is all of them in multiples of 64', 'The nearest allowed width is 512; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[0.5, 40, 'ffn.width: expected fewer neurons than the 40 that there are, got 0.5, which is all of them in multiples of 64', 'ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[130, 1000, 'ffn.width: expected a multiple of 64, got 130', 'The nearest allowed widths are 128 and 192; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[999, 1000, 'ffn.width: expected a multiple of 64, got 999', 'The nearest allowed width is 960; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
+	[10, 1000, 'ffn.width: expected a multiple of 64, got 10', 'The nearest allowed width is 64; ffn.multipleOf (--ffn-multiple) 1 allows any.'],
 ];
 
 for (const [width, fullWidth, message, hint] of refusals) {
 	test(`refuses a width of ${width} of ${fullWidth} in multiples of 64`, t => {
 		const error = t.throws(() => resolveFfnWidth({width, multipleOf: 64}, fullWidth), {code: 'ERR_BAD_ARGUMENT', message});
 		t.is((error as {hint?: string}).hint, hint);
+	});
+}
+
+for (const [width, warnings] of [
+	[0.01, ['FFN: a share of 0.01 of 576 neurons is 6; 64 are kept (11.1 %), the nearest multiple of 64']],
+	[0.5, ['FFN: a share of 0.5 of 576 neurons is 288; 320 are kept (55.6 %), the nearest multiple of 64']],
+	[0.8, []],
+	[64, []],
+] as const) {
+	test(`a width of ${width} of 576 is ${warnings.length === 0 ? 'taken without a word' : 'met with a warning'}`, t => {
+		t.deepEqual(widthWarnings({width, multipleOf: 64}, 576), warnings);
 	});
 }
 

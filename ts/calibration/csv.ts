@@ -2,7 +2,7 @@ import {createReadStream} from 'node:fs';
 import {pipeline} from 'node:stream';
 import {CsvError, parse} from 'csv-parse';
 import {fileError} from '../errors.js';
-import {badRecord, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
+import {badRecord, notUtf8, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
 
 /** No field of a sane file is longer; an open quote would swallow the rest of it. */
 const maxRecordBytes = 1 << 28;
@@ -11,7 +11,7 @@ const maxRecordBytes = 1 << 28;
 export async function * readCsv({file, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
 	const parser = parse({columns: true, bom: true, info: true, raw: true, skip_empty_lines: true, max_record_size: maxRecordBytes});
 	// The pipeline ends both streams with either; the loop below sees its errors.
-	pipeline(createReadStream(file), parser, () => undefined);
+	pipeline(decoded(file), parser, () => undefined);
 	// The parser counts CRLF inside quotes as two lines.
 	let countedTwice = 0;
 	try {
@@ -28,6 +28,24 @@ export async function * readCsv({file, fields}: ReadRecordsInput): AsyncGenerato
 
 		throw fileError('read', file, cause);
 	}
+}
+
+// The parser would replace other bytes. A byte-order mark is left to it.
+async function * decoded(file: string): AsyncGenerator<string> {
+	const decoder = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true});
+	const strictly = (bytes?: Buffer): string => {
+		try {
+			return decoder.decode(bytes, {stream: bytes !== undefined});
+		} catch (cause) {
+			throw notUtf8({file}, cause);
+		}
+	};
+
+	for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+		yield strictly(chunk);
+	}
+
+	yield strictly();
 }
 
 const occurrences = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;

@@ -1,7 +1,8 @@
+import {isUtf8} from 'node:buffer';
 import {createReadStream} from 'node:fs';
 import {readFile} from 'node:fs/promises';
 import {fileError} from '../errors.js';
-import {badRecord, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
+import {badRecord, notUtf8, textOf, type FileRecord, type ReadRecordsInput} from './records.js';
 
 /** Records of a file with one JSON object a line. Blank lines, a byte-order mark and CRLF are fine. */
 export async function * readJsonLines({file, fields}: ReadRecordsInput): AsyncGenerator<FileRecord> {
@@ -21,10 +22,14 @@ export async function * readJsonArray(input: ReadRecordsInput): AsyncGenerator<F
 		return;
 	}
 
-	const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+	const content = await readFile(file).catch((cause: unknown) => {
 		throw fileError('read', file, cause);
 	});
-	const records = parseJson(text.replace(/^\uFEFF/, ''), {file}) as readonly unknown[];
+	if (!isUtf8(content)) {
+		throw notUtf8({file});
+	}
+
+	const records = parseJson(content.toString('utf8').replace(/^\uFEFF/, ''), {file}) as readonly unknown[];
 	for (const [index, record] of records.entries()) {
 		yield {text: textOf(record, fields, {file, unit: 'record', record: index + 1}), record: index + 1, bytesRead: Math.round(bytes * (index + 1) / records.length)};
 	}
@@ -91,6 +96,6 @@ const decode = (bytes: Buffer, file: string, number: number): string => {
 	try {
 		return utf8.decode(bytes);
 	} catch (cause) {
-		throw badRecord({file, unit: 'line', record: number}, 'expected UTF-8 text, got other bytes', cause);
+		throw notUtf8({file, unit: 'line', record: number}, cause);
 	}
 };

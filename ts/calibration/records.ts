@@ -8,8 +8,10 @@ export type ReadRecordsInput = {
 	/** Length of the file. */
 	readonly bytes: number;
 	readonly fields: readonly string[] | undefined;
-	/** Pass over a binary file instead of refusing it. */
+	/** Pass over a file that is no UTF-8 text instead of refusing it. */
 	readonly skipBinary: boolean;
+	/** Told of a file that is passed over though it may be a text, in another encoding. */
+	readonly onPassedOver?: () => void;
 };
 
 /** A reader of one format: the records of a file, in order. */
@@ -57,4 +59,10 @@ export type Place = {readonly file: string; readonly unit?: 'line' | 'record' | 
 export const badRecord = ({file, unit, record}: Place, what: string, cause?: unknown): FlabError =>
 	new FlabError('ERR_BAD_DATA', `${file}${unit === undefined ? '' : `, ${unit} ${record}`}: ${what}`, {
 		file, cause, hint: 'Correct the record, or name the fields that hold the text.',
+	});
+
+/** The error of a text in another encoding. */
+export const notUtf8 = ({file, unit, record}: Place, cause?: unknown): FlabError =>
+	new FlabError('ERR_BAD_DATA', `${file}${unit === undefined ? '' : `, ${unit} ${record}`}: expected UTF-8 text, got other bytes`, {
+		file, cause, hint: 'Convert the file to UTF-8, as iconv does.',
 	});

@@ -8,7 +8,7 @@ import {readJsonArray, readJsonLines} from './jsonl.js';
 import {readParquet} from './parquet.js';
 import {readPlainText} from './plain.js';
 import type {FileRecord, ReadRecords} from './records.js';
-import {walkFolder} from './walk.js';
+import {endingsIn, walkFolder} from './walk.js';
 
 /** One text of a corpus. */
 export type Text = {
@@ -25,7 +25,7 @@ export type TextFormat = 'auto' | 'jsonl' | 'csv' | 'parquet' | 'text';
 
 /** Where texts come from. */
 export type TextSource = {
-	/** Files and folders. Folders are walked in the order of names; .git, node_modules, links and binary files are passed over. */
+	/** Files and folders, of UTF-8 texts. Folders are walked in the order of names; .git, node_modules, links, binary files and texts in other encodings are passed over. */
 	readonly paths: readonly string[];
 	/** Fields of a record, joined in this order. Default: the first present of text, content, code, prompt. */
 	readonly fields?: readonly string[];
@@ -41,19 +41,27 @@ export type TextSource = {
  *
  * @throws `ERR_READ` for a missing path, `ERR_BAD_DATA` naming file and record for one that can't be used.
  */
-export async function * readTexts(source: TextSource, control: Control = {}): AsyncGenerator<Text> {
-	yield * readFiles(await sourceFiles(source), source, control);
+export async function * readTexts(source: TextSource, reading: Reading = {}): AsyncGenerator<Text> {
+	yield * readFiles(await sourceFiles(source), source, reading);
 }
 
+/** What happens while texts are read. */
+export type Reading = Control & {
+	/** Told of a file of a folder that is passed over though it may be a text, in another encoding than UTF-8. */
+	readonly onPassedOver?: (file: string) => void;
+};
+
 /** The texts of a source whose files are known (see `sourceFiles`). */
-export async function * readFiles(files: readonly SourceFile[], {fields, format, texts}: TextSource, {signal}: Control = {}): AsyncGenerator<Text> {
+export async function * readFiles(files: readonly SourceFile[], {fields, format, texts}: TextSource, {signal, onPassedOver}: Reading = {}): AsyncGenerator<Text> {
 	if (texts !== undefined) {
 		yield * readGiven(texts, {signal});
 		return;
 	}
 
 	let bytesBefore = 0;
-	const open = ({file, bytes, inFolder}: SourceFile): AsyncGenerator<FileRecord> => readerOf(file, format)({file, bytes, fields, skipBinary: inFolder});
+	// Files are begun ahead: what is told of one waits until it is its turn.
+	const passedOver = new Set<string>();
+	const open = ({file, bytes, inFolder}: SourceFile): AsyncGenerator<FileRecord> => readerOf(file, format)({file, bytes, fields, skipBinary: inFolder, onPassedOver: () => passedOver.add(file)});
 	for await (const {file, records} of startedAhead(files, open)) {
 		throwIfAborted(signal);
 		for await (const {text, record, bytesRead} of records) {
@@ -61,6 +69,10 @@ export async function * readFiles(files: readonly SourceFile[], {fields, format,
 			if (text !== '') {
 				yield {text, file: file.file, record, bytesRead: bytesBefore + bytesRead};
 			}
+		}
+
+		if (passedOver.has(file.file)) {
+			onPassedOver?.(file.file);
 		}
 
 		bytesBefore += file.bytes;
@@ -131,9 +143,7 @@ export const sourceFiles = async ({paths, extensions, texts}: TextSource): Promi
 
 		const found = await walkFolder(path, extensions);
 		if (found.length === 0) {
-			throw new FlabError('ERR_BAD_DATA', `${path}: expected source or record files in this folder, found none`, {
-				file: path, hint: 'Name the extensions to read, or the files themselves.',
-			});
+			throw await nothingToRead(path, extensions);
 		}
 
 		for (let begin = 0; begin < found.length; begin += filesAhead) {
@@ -142,6 +152,13 @@ export const sourceFiles = async ({paths, extensions, texts}: TextSource): Promi
 	}
 
 	return files;
+};
+
+const nothingToRead = async (folder: string, extensions: readonly string[] | undefined): Promise<FlabError> => {
+	const wanted = extensions === undefined ? 'source or record files' : `files that end in ${extensions.join(', ')}`;
+	return new FlabError('ERR_BAD_DATA', `${folder}: expected ${wanted} in this folder, found ${await endingsIn(folder)}`, {
+		file: folder, hint: `Name ${extensions === undefined ? 'the' : 'other'} extensions to read (--extension), or the files themselves.`,
+	});
 };
 
 const statOf = async (path: string): Promise<{readonly isFolder: boolean; readonly bytes: number}> => {

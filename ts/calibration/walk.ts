@@ -1,5 +1,5 @@
 import {readdir} from 'node:fs/promises';
-import {join} from 'node:path';
+import {extname, join} from 'node:path';
 import {fileError} from '../errors.js';
 
 /** Extensions of source code and of the prose beside it. */
@@ -23,6 +23,20 @@ export const walkFolder = async (folder: string, extensions?: readonly string[])
 	const found = withExtension(wanted);
 	return found.length === 0 && extensions === undefined ? withExtension(recordExtensions) : found;
 };
+
+/** How the names of a folder's files end, the most frequent first, for messages: '12 .js, 3 .md', or 'none'. */
+export const endingsIn = async (folder: string): Promise<string> => {
+	const counts = new Map<string, number>();
+	for (const file of await allFiles(folder)) {
+		const ending = extname(file) || 'without an ending';
+		counts.set(ending, (counts.get(ending) ?? 0) + 1);
+	}
+
+	const listed = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([ending, count]) => `${count} ${ending}`);
+	return listed.length === 0 ? 'none' : [...listed.slice(0, shownEndings), ...listed.length > shownEndings ? ['...'] : []].join(', ');
+};
+
+const shownEndings = 5;
 
 const allFiles = async (folder: string): Promise<string[]> => {
 	const entries = await readdir(folder, {withFileTypes: true}).catch((cause: unknown) => {

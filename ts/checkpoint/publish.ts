@@ -2,10 +2,11 @@
 // looks at the output's path sees what was there before, or the whole new checkpoint, and never a part.
 
 import {randomBytes} from 'node:crypto';
-import {mkdir, rename, rm, rmdir, stat} from 'node:fs/promises';
+import {mkdir, rename, rm} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import {fileError, FlabError} from '../errors.js';
 import {isThere, refuseExisting} from './existing.js';
+import {makeFolders, removeFolders} from './folders.js';
 import {protectSources, type Sources} from './protect.js';
 import {clearStale} from './stale.js';
 import {syncTree} from './sync.js';
@@ -118,36 +119,5 @@ const replace = async (folder: string, path: string, onPlaced: () => void): Prom
 		await rm(aside, {recursive: true, force: true}).catch(cause => {
 			throw new FlabError('ERR_WRITE', `${aside}: the new output is in place, but the one that it replaced could not be removed: ${(cause as Error).message}`, {file: aside, hint: 'Remove it by hand.', cause});
 		});
-	}
-};
-
-/**
- * Makes a folder and its parents, and notes each that it made. Not mkdir's own `recursive`: that never returns where a
- * folder can't be made and the system says ENOENT, as in /proc.
- */
-const makeFolders = async (folder: string, created: string[]): Promise<void> => {
-	if (await stat(folder).then(() => true, (cause: NodeJS.ErrnoException) => cause.code !== 'ENOENT')) {
-		return;
-	}
-
-	if (dirname(folder) !== folder) {
-		await makeFolders(dirname(folder), created);
-	}
-
-	try {
-		await mkdir(folder);
-		created.push(folder);
-	} catch (cause) {
-		// Another process may have been faster.
-		if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-			throw cause;
-		}
-	}
-};
-
-/** Removes folders, the last one first, as far as they are empty. */
-const removeFolders = async (folders: readonly string[]): Promise<void> => {
-	for (const folder of [...folders].reverse()) {
-		await rmdir(folder).catch(() => undefined);
 	}
 };

@@ -37,9 +37,9 @@ export const apply = async (model: string | undefined, flags: Flags, context: Co
 export const plan = async (model: string | undefined, flags: Flags, context: Context): Promise<void> => {
 	const origin = await originOf('plan', flags, recipe => planOptions(model, flags, recipe));
 	const options = checkedOptions(planOptionsSchema, origin);
-	const {out} = flags;
-	if (out !== undefined && flags.force !== true) {
-		await refuseExisting(out);
+	const out = flags.out === '-' ? undefined : flags.out;
+	if (out !== undefined) {
+		await refuseExisting(out, flags.force === true);
 	}
 
 	await checkFolderOf(out);

@@ -1,6 +1,7 @@
-import {access, constants, rename, rm, writeFile} from 'node:fs/promises';
+import {access, constants, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {dirname, extname, resolve} from 'node:path';
 import process from 'node:process';
+import {makeFolders, removeFolders} from '../checkpoint/folders.js';
 import {FlabError, fileError} from '../errors.js';
 import {reportToHtml} from '../report/html.js';
 import {reportToMarkdown} from '../report/markdown.js';
@@ -15,7 +16,12 @@ export const reportComplaints = (file: string | undefined): readonly string[] =>
 /** Writes a report in the form that the file's name asks for. @throws ERR_WRITE */
 export const writeReport = async (report: Reportable, file: string): Promise<void> => writeText(file, renderers[extname(file).toLowerCase()]!(report));
 
-/** Refuses a file that could not be written, before the work begins. A folder that the work itself makes is no reason. @throws ERR_WRITE */
+/**
+ * Refuses a file that could not be written, before the work begins. Folders that are not there are made when it is written; one that the work
+ * itself makes (`out`) is no reason.
+ *
+ * @throws ERR_WRITE
+ */
 export const checkFolderOf = async (file: string | undefined, out?: string): Promise<void> => {
 	if (file === undefined) {
 		return;
@@ -27,28 +33,55 @@ export const checkFolderOf = async (file: string | undefined, out?: string): Pro
 	}
 
 	try {
-		await access(folder, constants.W_OK);
+		await access(await nearestFolder(folder), constants.W_OK);
 	} catch (error) {
 		throw fileError('write', file, error);
 	}
 };
 
-/** @throws ERR_OUTPUT_EXISTS */
-export const refuseExisting = async (file: string): Promise<void> => {
-	const exists = await access(file).then(() => true, () => false);
-	if (exists) {
+/** The folder itself or the first above it that is there. */
+const nearestFolder = async (folder: string): Promise<string> => {
+	const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+		if (error.code === 'ENOENT' && dirname(folder) !== folder) {
+			return undefined;
+		}
+
+		throw error;
+	});
+	if (found === undefined) {
+		return nearestFolder(dirname(folder));
+	}
+
+	if (!found.isDirectory()) {
+		throw Object.assign(new Error(`${folder} is no directory`), {code: 'ENOTDIR'});
+	}
+
+	return folder;
+};
+
+/** Accepts a file that is not there, or with `force` one that is. @throws ERR_OUTPUT_EXISTS */
+export const refuseExisting = async (file: string, force: boolean): Promise<void> => {
+	const found = await stat(file).catch(() => undefined);
+	if (found?.isDirectory()) {
+		throw new FlabError('ERR_OUTPUT_EXISTS', `${file}: expected no such file, got a folder`, {file, hint: 'Name a file.'});
+	}
+
+	if (found !== undefined && !force) {
 		throw new FlabError('ERR_OUTPUT_EXISTS', `${file}: expected no such file, got one`, {file, hint: 'Choose another name, or pass --force to replace it.'});
 	}
 };
 
-/** Writes a text so that the file is never seen half-written. @throws ERR_WRITE */
+/** Writes a text so that the file is never seen half-written; missing folders are made. @throws ERR_WRITE */
 export const writeText = async (file: string, text: string): Promise<void> => {
 	const temporary = `${file}.${process.pid}.tmp`;
+	const created: string[] = [];
 	try {
+		await makeFolders(dirname(resolve(file)), created);
 		await writeFile(temporary, text);
 		await rename(temporary, file);
 	} catch (error) {
 		await rm(temporary, {force: true});
+		await removeFolders(created);
 		throw fileError('write', file, error);
 	}
 };

@@ -62,7 +62,7 @@ export const addRecipeFlag = (command: Command): Command => command
 
 /** Where texts come from. */
 export const addTextFlags = (command: Command): Command => command
-	.optionsGroup('Texts (files or folders; JSON lines, CSV, Parquet, plain text, source code):')
+	.optionsGroup('Texts (files or folders, in UTF-8; JSON lines, CSV, Parquet, plain text, source code):')
 	.option('--corpus <path...>', 'texts that the vocabulary is counted on; calibration texts are always counted too')
 	.option('--corpus-field <name...>', 'fields of a corpus record that hold its text (default: found by their names)')
 	.option('--calibration <path...>', 'texts that layers and neurons are chosen on')
@@ -113,6 +113,6 @@ export const addOutputFlags = (command: Command): Command => command
 /** What is told, and how. */
 export const addTellingFlags = (command: Command): Command => command
 	.optionsGroup('Messages:')
-	.option('--json', 'print the result, or the error, as one JSON document and nothing else')
+	.option('--json', 'print the result, or the error, as one JSON document on standard output (warnings and errors are on standard error as ever)')
 	.option('--report <file>', 'write a report too: .json, .md or .html')
 	.option('--quiet', 'print only warnings and errors: no progress, no table');

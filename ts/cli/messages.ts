@@ -1,5 +1,5 @@
 import process from 'node:process';
-import {FlabError} from '../errors.js';
+import {FlabError, missingDirectory} from '../errors.js';
 import type {Context, Output} from './context.js';
 import {exitCodes} from './exit-codes.js';
 
@@ -32,6 +32,11 @@ export const plain = (text: string): string => text.replaceAll(/[\u0000-\u0008\u
 const asFlabError = (thrown: unknown): FlabError => {
 	if (thrown instanceof FlabError) {
 		return thrown;
+	}
+
+	const missing = missingDirectory(thrown);
+	if (missing) {
+		return missing;
 	}
 
 	const {name, code, message} = (thrown ?? {}) as {readonly name?: string; readonly code?: string; readonly message?: string};

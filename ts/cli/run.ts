@@ -16,7 +16,7 @@ export const run = async (argv: readonly string[], context: Context): Promise<nu
 		let exitCode = 0;
 		await program({...context, setExitCode(code) {
 			exitCode = code;
-		}}).parseAsync([...argv], {from: 'user'});
+		}}).parseAsync(withKnownHelp(argv), {from: 'user'});
 		return exitCode;
 	} catch (error) {
 		if (error instanceof CommanderError && helpShown.has(error.code)) {
@@ -26,6 +26,10 @@ export const run = async (argv: readonly string[], context: Context): Promise<nu
 		return tellError(error instanceof CommanderError ? usageError(error, argv) : error, context, argv.includes('--json'));
 	}
 };
+
+// Commander would print the whole help for a command that there is not, and no sentence.
+const withKnownHelp = ([first, ...rest]: readonly string[]): string[] =>
+	first === 'help' && rest[0] !== undefined && !commandNames.includes(rest[0]) ? rest : [...first === undefined ? [] : [first], ...rest];
 
 /** A command that worked may still end in another exit code than 0. */
 export type RunContext = Context & {readonly setExitCode: (code: number) => void};
@@ -70,7 +74,7 @@ const addPrune = (root: Command, context: Context): void => {
 const addPlan = (root: Command, context: Context): void => {
 	const command = root.command('plan').description('Chooses what to remove and writes the plan as JSON; no weight is written.').argument('[model]', folder);
 	addRecipeFlag(command).optionsGroup('Output:')
-		.option('-o, --out <file>', 'file to write the plan to (default: standard output)')
+		.option('-o, --out <file>', 'file to write the plan to; - is standard output, as is the default')
 		.option('--force', 'replace the file if it exists (default: refuse)');
 	addTellingFlags(addResourceFlags(addPruningFlags(addTextFlags(command))));
 	finish(command, 'flab-pruner plan ./model --out plan.json --calibration prompts.jsonl --drop-layers 4', async (model, flags) =>
@@ -92,14 +96,14 @@ const addApply = (root: Command, context: Context): void => {
 
 const addInspect = (root: Command, context: Context): void => {
 	const command = root.command('inspect').description('Prints what a checkpoint is: family, parameters by component, bytes, what could be pruned.').argument('[model]', folder);
-	addRecipeFlag(command).optionsGroup('Messages:').option('--json', 'print the result, or the error, as one JSON document and nothing else');
+	addRecipeFlag(command).optionsGroup('Messages:').option('--json', 'print the result, or the error, as one JSON document on standard output (warnings and errors are on standard error as ever)');
 	finish(command, 'flab-pruner inspect ./model', async (model, flags) =>
 		(await import('./commands.js')).inspect(model, flags, context));
 };
 
 const addDoctor = (root: Command, context: RunContext): void => {
 	const command = root.command('doctor').description('Prints how flab-pruner is installed here, what the machine grants it, and what to do about what is wrong.');
-	command.optionsGroup('Messages:').option('--json', 'print the diagnosis as one JSON document and nothing else');
+	command.optionsGroup('Messages:').option('--json', 'print the diagnosis as one JSON document');
 	addHelp(command, 'flab-pruner doctor', '[options]').action(async (flags: Flags) => (await import('./doctor.js')).doctor(flags, context));
 };
 

@@ -1,5 +1,7 @@
+import {basename} from 'node:path';
 import {calibrationWarnings} from '../calibration/encode.js';
 import type {CalibrationTexts} from '../calibration/encode.js';
+import type {Reading} from '../calibration/texts.js';
 import {badArgument} from '../errors.js';
 import {resolvePlanOptions} from '../plan/options.js';
 import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
@@ -8,6 +10,7 @@ import {checkedPlan, portableOptions} from '../plan/plan.js';
 import {planSchemaVersion} from '../plan/schema.js';
 import type {Plan, PlanSource} from '../plan/schema.js';
 import type {DeviceReport} from '../plan/types.js';
+import {resolveDrop, resolveFfnWidth, widthWarnings} from '../plan/sizes.js';
 import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import {generator} from '../report/generator.js';
@@ -54,14 +57,17 @@ export type MadePlan = {readonly plan: Plan; readonly device: DeviceReport | nul
 /** `plan` for a checkpoint that is open, without its files: they may still be hashed. `verifies`: whether the output will be. */
 export const makePlan = async (source: Source, options: ResolvedPlanOptions, clock: Clock, control: Control, verifies = false): Promise<MadePlan> => {
 	checkTexts(options);
+	checkSizes(source, options);
 	const {time} = clock;
 	const {vocabulary: vocabularyOptions, layers: layerOptions, ffn: ffnOptions} = options;
 	const tokenizer = options.vocabulary || options.calibration || options.evaluation ? await readTokenizer(source.checkpoint.dir) : undefined;
 
+	const passedOver = new Set<string>();
+	const reading: Reading = {...control, onPassedOver: file => passedOver.add(basename(file))};
 	const chosen = vocabularyOptions
-		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads, maxMemory: options.maxMemory}, corpusSources(options), control))
+		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads, maxMemory: options.maxMemory}, corpusSources(options), reading))
 		: undefined;
-	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, control);
+	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, reading);
 
 	const measures = calibration !== undefined || evaluation !== undefined;
 	const choice = {device: measures ? options.device : 'cpu', maxDeviceMemory: options.maxDeviceMemory};
@@ -102,13 +108,18 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 			stages,
 			warnings: [
 				...source.checkpoint.leftBehind.length > 0 ? [`Not carried over: ${source.checkpoint.leftBehind.join(', ')}`] : [],
+				...passedOver.size > 0 ? [passedOverWarning([...passedOver])] : [],
 				...chosen?.warnings ?? [],
+				...ffnOptions ? widthWarnings(ffnOptions, source.layout.spec.ffnWidth) : [],
 				...calibration ? calibrationWarnings(calibration) : [],
 			],
 		});
 		return {plan, device: measures ? {name: device.name, reason: device.reason} : null};
 	});
 };
+
+const passedOverWarning = (names: readonly string[]): string =>
+	`Not UTF-8 and passed over: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
 
 // What is counted: the corpus, and the calibration texts, so that the model is measured on tokens that stay. Texts that are
 // in the corpus already are not counted twice.
@@ -118,6 +129,17 @@ const corpusSources = ({corpus, calibration}: ResolvedPlanOptions) => {
 };
 
 const sourceOf = ({maxTexts: _, maxTokens: __, ...source}: NonNullable<ResolvedPlanOptions['calibration']>) => source;
+
+// Not found out after an hour of searching.
+const checkSizes = ({layout: {spec}}: Source, {layers, ffn}: ResolvedPlanOptions): void => {
+	if (layers) {
+		resolveDrop(layers, spec.layers);
+	}
+
+	if (ffn) {
+		resolveFfnWidth(ffn, spec.ffnWidth);
+	}
+};
 
 const checkTexts = ({corpus, calibration, vocabulary, layers, ffn}: ResolvedPlanOptions): void => {
 	if (!vocabulary && !layers && !ffn) {
@@ -136,7 +158,7 @@ const checkTexts = ({corpus, calibration, vocabulary, layers, ffn}: ResolvedPlan
 
 type Samples = {readonly calibration?: CalibrationTexts; readonly evaluation?: {readonly original: CalibrationTexts; readonly pruned: CalibrationTexts}};
 
-const readSamples = async (source: Source, files: TokenizerFiles | undefined, chosen: ChosenVocabulary | undefined, {calibration, evaluation}: ResolvedPlanOptions, control: Control): Promise<Samples> => {
+const readSamples = async (source: Source, files: TokenizerFiles | undefined, chosen: ChosenVocabulary | undefined, {calibration, evaluation}: ResolvedPlanOptions, control: Reading): Promise<Samples> => {
 	if (!files) {
 		return {};
 	}

@@ -3,6 +3,7 @@ import {encodeTexts} from '../calibration/encode.js';
 import type {CalibrationTexts} from '../calibration/encode.js';
 import {heldTexts} from '../calibration/given.js';
 import {readTexts} from '../calibration/texts.js';
+import type {Reading} from '../calibration/texts.js';
 import type {ResolvedSampleSource} from '../plan/options.js';
 import type {Control} from '../progress.js';
 import {createEncoder} from '../tokenizer/encoder.js';
@@ -37,7 +38,7 @@ export const originalReader = (files: TokenizerFiles, vocabulary: number): Reade
 export const prunedReader = (encoder: Encoder, keep: Uint32Array): Reader => ({encoder, vocabulary: keep.length, keep});
 
 /** The texts of a calibration or evaluation source, as ids of the original. */
-export const readSample = async ({encoder, vocabulary, keep}: Reader, source: ResolvedSampleSource, control: Control): Promise<CalibrationTexts> => {
+export const readSample = async ({encoder, vocabulary, keep}: Reader, source: ResolvedSampleSource, control: Reading): Promise<CalibrationTexts> => {
 	const {maxTexts, maxTokens} = source;
 	const packed = await encodeTexts({encoder, texts: readTexts(source, control), maxTexts, maxTokens, vocabulary}, control);
 	return keep ? {...packed, ids: packed.ids.map(id => keep[id]!)} : packed;

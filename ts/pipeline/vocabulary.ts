@@ -1,11 +1,10 @@
 import {createHash} from 'node:crypto';
 import {hashed, sameTexts} from '../calibration/hashed.js';
 import {readFiles, sourceFiles, sumOf} from '../calibration/texts.js';
-import type {SourceFile, Text} from '../calibration/texts.js';
+import type {Reading, SourceFile, Text} from '../calibration/texts.js';
 import type {ResolvedTextSource, VocabularyOptions} from '../plan/options.js';
 import {encodeRanges} from '../plan/ranges.js';
 import type {Plan, VocabularyPlan} from '../plan/schema.js';
-import type {Control} from '../progress.js';
 import {countTokens} from '../tokenizer/count.js';
 import {createEncoder} from '../tokenizer/encoder.js';
 import type {Encoder} from '../tokenizer/encoder.js';
@@ -41,7 +40,7 @@ export type ChosenVocabulary = {
  *
  * @throws ERR_PROOF if it does not
  */
-export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads, maxMemory}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Control): Promise<ChosenVocabulary> => {
+export const chooseVocabulary = async (source: Source, files: TokenizerFiles, {vocabulary: options, threads, maxMemory}: VocabularyChoice, sources: readonly ResolvedTextSource[], control: Reading): Promise<ChosenVocabulary> => {
 	const corpus = await Promise.all(sources.map(async texts => ({texts, files: await sourceFiles(texts)})));
 	// Nobody knows how much a caller's texts are before they were read.
 	const isKnown = sources.every(({texts}) => texts === undefined);
@@ -73,7 +72,7 @@ type Choice = {
 	readonly pieces: PieceReader | undefined;
 };
 
-const choose = async ({source, files, options, corpus, totalBytes, before, pieces}: Choice, control: Control): Promise<ChosenVocabulary> => {
+const choose = async ({source, files, options, corpus, totalBytes, before, pieces}: Choice, control: Reading): Promise<ChosenVocabulary> => {
 	const {spec} = source.layout;
 	const hash = createHash('sha256');
 	const counted = await countTokens({encoder: before, texts: hashed(allTexts(corpus, control), hash), size: spec.vocabulary, totalBytes, pieces}, control);
@@ -133,7 +132,7 @@ const ruleOf = ({select, minCount, top, coverage}: VocabularyOptions): Vocabular
 } as const)[select];
 
 // One source after the other, with the bytes read of all of them.
-async function * allTexts(corpus: Choice['corpus'], control: Control): AsyncGenerator<Text> {
+async function * allTexts(corpus: Choice['corpus'], control: Reading): AsyncGenerator<Text> {
 	let before = 0;
 	for (const {texts, files} of corpus) {
 		for await (const text of readFiles(files, texts, control)) {

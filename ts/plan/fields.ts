@@ -5,6 +5,9 @@ import * as z from 'zod';
 /** A text that is not empty. */
 export const text = (expected: string) => z.string(expected).min(1, expected);
 
+/** A path. No file system has one with a NUL. */
+export const path = (expected: string) => text(expected).regex(/^[^\0]*$/, `${expected}, without a NUL in it`);
+
 /** A whole number of at least `minimum`, exactly representable. */
 export const whole = (minimum: number, expected = `a whole number of at least ${minimum}`) => z.int(expected).min(minimum, expected);
 

@@ -1,14 +1,14 @@
 import * as z from 'zod';
 import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats, vocabularySelections} from './choices.js';
 import type {TextFormat} from './choices.js';
-import {finite, flag, named, oneOf, text, texts, whole} from './fields.js';
+import {finite, flag, named, oneOf, path, text, texts, whole} from './fields.js';
 import {brokenRules} from './rules.js';
 import type {Plan} from './types.js';
 import {isGivenTexts, isRepeatable, isTextStream} from './texts.js';
 import type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './texts.js';
 
-const onePath = text('a path');
-const manyPaths = texts(1, 'a path', 'a list of at least one path');
+const onePath = path('a path');
+const manyPaths = z.array(onePath, 'a list of at least one path').min(1, 'a list of at least one path');
 const fileShape = {
 	fields: texts(1, 'the name of a field', 'a list of at least one field name').optional()
 		.describe("Fields of a record that hold its text, joined in this order. Without it: the first present of text, content, code, prompt."),
@@ -46,7 +46,7 @@ type Resolved<Limits> = Limits & {
 	format?: TextFormat;
 };
 
-const paths = manyPaths.optional().describe('Files and folders.');
+const paths = manyPaths.optional().describe('Files and folders of UTF-8 text. A file that is none is refused; in a folder it is passed over, with a warning where it may be a text.');
 const repeatable = 'a list of texts, or a function that makes them: they are read more than once';
 // What JSON can say of texts that are given: `tsType` says it to TypeScript.
 const textList = {type: 'array', items: {anyOf: [{type: 'string'}, {type: 'object', properties: {text: {type: 'string'}}, required: ['text']}]}};
@@ -119,14 +119,14 @@ export const ffn = z.strictObject({
 		'Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts',
 		'(`activation`; `wanda`, arXiv 2306.11695; `fluctuation`: FLAP, arXiv 2312.11983), or `auto`: whichever of these has the smallest divergence.',
 	].join('\n')),
-	multipleOf: whole(1).default(defaults.ffn.multipleOf).describe('The width must be a multiple of this, or the full width.'),
+	multipleOf: whole(1).default(defaults.ffn.multipleOf).describe('The width must be a multiple of this.'),
 	seed: whole(0).default(defaults.ffn.seed).describe("For 'random'."),
 	positions: oneOf(positionChoices).default(defaults.ffn.positions).describe('Tokens of each text that the divergence is taken at.'),
 });
 
 /** The members of the plan's options that say what is done, and so belong into the plan. */
 export const choiceShape = {
-	model: text('the folder of a checkpoint').describe('Folder of the checkpoint.'),
+	model: path('the folder of a checkpoint').describe('Folder of the checkpoint.'),
 	corpus: textSource.optional().describe('Texts that the vocabulary is counted on. Calibration texts are always counted too.'),
 	calibration: sampleSource(calibrationLimits).optional().describe('Texts that candidates are compared with the reference on.'),
 	evaluation: sampleSource(evaluationLimits).optional().describe('Held-out texts: the loss on them is measured before and after, in nats per byte.'),
@@ -161,7 +161,7 @@ const planShape = {
 };
 
 const outputShape = {
-	out: text('a folder to write').describe('Folder to write; it must not exist.'),
+	out: path('a folder to write').describe('Folder to write; it must not exist.'),
 	force: flag().default(defaults.force).describe('Replace `out` if it is an empty folder or a checkpoint.'),
 	maxShardBytes: whole(1).default(defaults.maxShardBytes).describe('Largest size of a weight file in bytes; a single larger tensor gets a file of its own.'),
 	verify: flag().default(defaults.verify).describe('Reopen the output before it is published and compare its logits with the masked original.'),
@@ -188,7 +188,7 @@ export const pruneOptionsSchema = z.strictObject({...planShape, ...outputShape},
 export const applyOptionsSchema = z.strictObject({
 	...recipeShape,
 	model: choiceShape.model,
-	plan: z.union([text('a plan or the path of a plan file'), z.custom<Plan>(value => typeof value === 'object' && value !== null, 'a plan or the path of a plan file').meta({type: 'object', tsType: 'Plan'})], 'a plan or the path of a plan file').describe('The plan, or the path of its JSON file.'),
+	plan: z.union([path('a plan or the path of a plan file'), z.custom<Plan>(value => typeof value === 'object' && value !== null, 'a plan or the path of a plan file').meta({type: 'object', tsType: 'Plan'})], 'a plan or the path of a plan file').describe('The plan, or the path of its JSON file.'),
 	calibration: choiceShape.calibration.describe('Texts that the output is verified on. Without it: a fixed sample of token ids.'),
 	threads: planShape.threads,
 	maxMemory: planShape.maxMemory,

@@ -1,32 +1,40 @@
-import {badArgument} from '../errors.js';
+import {FlabError, badArgument} from '../errors.js';
+
+type WidthChoice = {readonly width: number; readonly multipleOf: number};
 
 /**
- * Neurons that every layer keeps. A width from 1 is taken as it is; a share below 1 is rounded to the nearest multiple, at least one multiple
- * and at most the full width.
+ * Neurons that every layer keeps. A width from 1 is taken as it is; a share below 1 is rounded to the nearest multiple, at least one.
  *
- * @throws ERR_BAD_ARGUMENT if a width from 1 is above the full width, or neither a multiple nor the full width
+ * @throws ERR_BAD_ARGUMENT if nothing would be cut, or a width from 1 is no multiple
  */
-export const resolveFfnWidth = ({width, multipleOf}: {readonly width: number; readonly multipleOf: number}, fullWidth: number): number => {
-	if (width < 1) {
-		const multiples = Math.max(1, Math.round(width * fullWidth / multipleOf));
-		return Math.min(multiples * multipleOf, fullWidth);
+export const resolveFfnWidth = ({width, multipleOf}: WidthChoice, fullWidth: number): number => {
+	const kept = width < 1 ? Math.max(1, Math.round(width * fullWidth / multipleOf)) * multipleOf : width;
+	if (kept >= fullWidth) {
+		const rounded = width < 1 ? `, which is all of them in multiples of ${multipleOf}` : '';
+		throw new FlabError('ERR_BAD_ARGUMENT', `ffn.width: expected fewer neurons than the ${fullWidth} that there are, got ${width}${rounded}`, {hint: alignmentHint(fullWidth, multipleOf, fullWidth)});
 	}
 
-	if (width > fullWidth) {
-		throw badArgument('ffn.width', `at most ${fullWidth}, the width of the FFN`, width);
+	if (kept % multipleOf !== 0) {
+		throw badArgument('ffn.width', `a multiple of ${multipleOf}`, width, alignmentHint(width, multipleOf, fullWidth));
 	}
 
-	if (width % multipleOf !== 0 && width !== fullWidth) {
-		throw badArgument('ffn.width', `a multiple of ${multipleOf}, or ${fullWidth}, the width of the FFN`, width, alignmentHint(width, multipleOf, fullWidth));
-	}
+	return kept;
+};
 
-	return width;
+/** What a reader should know of a share that is far from what is kept: more than a tenth of it. */
+export const widthWarnings = (choice: WidthChoice, fullWidth: number): readonly string[] => {
+	const kept = resolveFfnWidth(choice, fullWidth);
+	const asked = choice.width * fullWidth;
+	return choice.width < 1 && Math.abs(kept - asked) > asked / 10
+		? [`FFN: a share of ${choice.width} of ${fullWidth} neurons is ${Math.round(asked)}; ${kept} are kept (${(100 * kept / fullWidth).toFixed(1)} %), the nearest multiple of ${choice.multipleOf}`]
+		: [];
 };
 
 const alignmentHint = (width: number, multipleOf: number, fullWidth: number): string => {
-	const below = Math.floor(width / multipleOf) * multipleOf;
-	const nearest = [below, Math.min(below + multipleOf, fullWidth)].filter(candidate => candidate > 0);
-	return `The nearest allowed ${nearest.length === 1 ? 'width is' : 'widths are'} ${nearest.join(' and ')}; ffn.multipleOf (--ffn-multiple) 1 allows any.`;
+	const below = Math.floor(Math.min(width, fullWidth - 1) / multipleOf) * multipleOf;
+	const nearest = [below, below + multipleOf].filter(candidate => candidate > 0 && candidate < fullWidth);
+	const widths = nearest.length === 0 ? '' : `The nearest allowed ${nearest.length === 1 ? 'width is' : 'widths are'} ${nearest.join(' and ')}; `;
+	return `${widths}ffn.multipleOf (--ffn-multiple) 1 allows any.`;
 };
 
 /** Layers to drop: how many, and which when they were listed (ascending). */
