@@ -36,7 +36,8 @@ STATES = {Skipped: "skipped", Failed: "failed", TimedOut: "timed out"}
 class Report:
     def __init__(self, path, emulated, chosen):
         self.path = path
-        self.content = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "emulated": emulated, "machine": {}, "steps": {}, "benchmark": []}
+        date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        self.content = {"date": date, "emulated": emulated, "machine": {}, "steps": {}, "benchmark": []}
         self.steps = self.content["steps"]
         for name in chosen:
             self.steps[name] = Step(state="not run")
@@ -90,7 +91,7 @@ class Report:
         tails = ["\n".join([f"{name}:", *self.steps[name]["tail"].splitlines()[-SHOWN:], ""]) for name in shown]
         lines = [f"{name}: {line(step)}" for name, step in self.steps.items()]
         states = [step["state"] for step in self.steps.values()]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in ("passed", "failed", "timed out", "skipped", "not run", "interrupted") if state in states)
+        counts = ", ".join(f"{states.count(state)} {state}" for state in ("passed", *STATES.values(), "not run", "interrupted") if state in states)
         return "\n".join(["", *tails, as_text(self.content["benchmark"], self.emulated), *lines, f"{counts} of {len(states)} steps; {self.path}"])
 
 

@@ -29,7 +29,8 @@ def environment(report, products):
         products = str(tree(report) / "emulated" / "fake_cublaslt.so") if report.emulated else report.machine.get("cublaslt") or ""
     beside = os.path.dirname(products)
     paths = [path for path in (beside, os.environ.get("LD_LIBRARY_PATH")) if path]
-    return {"FLAB_CUDA_LIBRARY": str(tree(report) / "flab_cuda.so"), "FLAB_PRODUCTS": products, **({"LD_LIBRARY_PATH": ":".join(paths)} if paths else {})}
+    env = {"FLAB_CUDA_LIBRARY": str(tree(report) / "flab_cuda.so"), "FLAB_PRODUCTS": products}
+    return {**env, "LD_LIBRARY_PATH": ":".join(paths)} if paths else env
 
 
 def build(report, step, processes):
@@ -114,9 +115,10 @@ def sanitize(tool):
             raise Skipped("the emulator has checks of its own")
         if not shutil.which("compute-sanitizer"):
             raise Skipped("compute-sanitizer is not there")
-        command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "86", *(["--report-api-errors", "no"] if tool == "memcheck" else [])]
-        command.append(tree(report) / "tests" / "flab_backend_tests")
-        ends = run_each(processes, SANITIZED, SANITIZER_SECONDS, SANITIZER_SECONDS, lambda beginning: ([*command, f"backend: {beginning}"], environment(report, "")))
+        options = ["--report-api-errors", "no"] if tool == "memcheck" else []
+        command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "86", *options, tree(report) / "tests" / "flab_backend_tests"]
+        program_of = lambda beginning: ([*command, f"backend: {beginning}"], environment(report, ""))
+        ends = run_each(processes, SANITIZED, SANITIZER_SECONDS, SANITIZER_SECONDS, program_of)
         step["sets"] = {beginning: "passed" if ended.code == 0 else ended.how() for beginning, ended in ends.items()}
         bad = {beginning: ended for beginning, ended in ends.items() if ended.code != 0}
         if bad:
