@@ -111,6 +111,8 @@ class Cases:
         self.prepared, self.runs, self.warm = None, {}, {}
         torch._dynamo.reset()
         gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         beginning = next(beginning for beginning in BUILDERS if case.startswith(beginning + "/"))
         self.runs = BUILDERS[beginning](case[len(beginning) + 1 :])
         self.prepared = case

@@ -19,6 +19,9 @@ const entryPoints = {
 	index: 'build/ts/index.js',
 	'cli/main': 'build/ts/cli/main.js',
 	'plan/plan': 'build/ts/plan/plan.js',
+	'report/checked': 'build/ts/report/checked.js',
+	// Beside index.js, which opens it: ts/kernels/options.ts is a part of that.
+	optionSchemas: 'build/ts/kernels/optionSchemas.js',
 	'chunks/cutworker': 'build/ts/tokenizer/cutworker.js',
 	'chunks/hashworker': 'build/ts/checkpoint/hashworker.js',
 };

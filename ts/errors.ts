@@ -12,7 +12,7 @@
  * - `ERR_READ`, `ERR_WRITE`: the operating system refused (missing, disk full, read-only, permissions)
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
- * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
+ * - `ERR_MEMORY`: a buffer could not be allocated, no thread could be started, or the work does not fit the memory that it may take
  * - `ERR_NO_DRIVER`, `ERR_OLD_DRIVER`, `ERR_NO_DEVICE`, `ERR_DEVICE_BUSY`, `ERR_DEVICE_UNSUPPORTED`: why a GPU can't be used
  * - `ERR_NO_BACKEND`: the library for GPUs is not there, or is of another version
  * - `ERR_DEVICE_MEMORY`: the work does not fit the memory of the GPU that it may take
@@ -87,22 +87,35 @@ export class FlabError extends Error {
 export const badArgument = (name: string, expected: string, got: unknown, hint?: string): FlabError =>
 	new FlabError('ERR_BAD_ARGUMENT', `${name}: expected ${expected}, got ${describe(got)}`, {hint});
 
+/** Words that a message says as they are, in the place of a value. */
+export class Words {
+	constructor(readonly text: string) {}
+}
+
 /** A short printable form of any value, for messages. */
 export const describe = (value: unknown): string => {
+	if (value instanceof Words) {
+		return value.text;
+	}
+
 	if (typeof value === 'string') {
 		return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
 	}
 
 	if (Array.isArray(value)) {
-		return value.length > 6 ? `an array of ${value.length}` : JSON.stringify(value);
+		return value.length > 6 || value.some(item => typeof item === 'bigint') ? `an array of ${value.length}` : JSON.stringify(value);
 	}
 
 	if (typeof value === 'object' && value !== null) {
-		return `a ${value.constructor?.name || Object.prototype.toString.call(value).slice(8, -1)}`;
+		const kind = withArticle(value.constructor?.name || Object.prototype.toString.call(value).slice(8, -1));
+		return ArrayBuffer.isView(value) && 'length' in value ? `${kind} of ${String(value.length)}` : kind;
 	}
 
-	return String(value);
+	return typeof value === 'function' ? 'a function' : String(value);
 };
+
+// As names of classes are spoken: an AbortSignal, a Uint8Array.
+const withArticle = (name: string): string => `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
 
 /** Rejects with `ERR_ABORTED` if the signal has fired. */
 export const throwIfAborted = (signal: AbortSignal | undefined): void => {

@@ -7,7 +7,9 @@ import {refuseBundle} from './native/failure.js';
 import type * as plans from './plan/plan.js';
 import type {ApplyOptions, InspectOptions, Plan, PlanOptions, PruneOptions, Report} from './plan/types.js';
 import type {Control, Run} from './progress.js';
+import type * as reports from './report/checked.js';
 import type {Inspection} from './report/inspection.js';
+import type {Reportable} from './report/report.js';
 import {startRun} from './run.js';
 
 /**
@@ -69,11 +71,25 @@ const loadPlans = (): typeof plans => {
 	return createRequire(import.meta.url)('./plan/plan.js') as typeof plans;
 };
 
-/** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong */
-export const parsePlan = (text: string, file: string): Plan => loadPlans().parsePlan(text, file);
+/** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong, ERR_BAD_ARGUMENT */
+export const parsePlan = (text: string, file?: string): Plan => loadPlans().parsePlan(text, file);
 
-/** A plan as the text of its file; equal plans give equal bytes. @throws ERR_INTERNAL if the plan is not one */
+/** A plan as the text of its file; equal plans give equal bytes. @throws ERR_BAD_PLAN if the plan is not one */
 export const planToJson = (plan: Plan): string => loadPlans().planToJson(plan);
+
+const loadReports = (): typeof reports => {
+	refuseBundle();
+	return createRequire(import.meta.url)('./report/checked.js') as typeof reports;
+};
+
+/** A report as JSON text, ending in a line break. @throws ERR_BAD_ARGUMENT if it is none */
+export const reportToJson = (report: Reportable): string => loadReports().reportToJson(report);
+
+/** A report as Markdown (tables as GitHub reads them). @throws ERR_BAD_ARGUMENT if it is none */
+export const reportToMarkdown = (report: Reportable): string => loadReports().reportToMarkdown(report);
+
+/** A report as one HTML page without scripts and without anything loaded from elsewhere. @throws ERR_BAD_ARGUMENT if it is none */
+export const reportToHtml = (report: Reportable): string => loadReports().reportToHtml(report);
 
 export {openCheckpoint} from './kernels/checkpoint.js';
 export type {Checkpoint, MappedTensor} from './kernels/checkpoint.js';
@@ -84,8 +100,10 @@ export type {DivergenceOptions} from './kernels/divergence.js';
 export {neuronScores} from './kernels/neurons.js';
 export type {NeuronScoresInput, NeuronScoresOptions} from './kernels/neurons.js';
 export {topK} from './kernels/topk.js';
-export type {TopKOptions} from './kernels/topk.js';
-export type {FloatMatrix, KernelOptions, Matrix, TensorData} from './kernels/matrix.js';
+export type {Scores, TopKOptions} from './kernels/topk.js';
+export type {FloatMatrix} from './kernels/floats.js';
+export type {Matrix, TensorData} from './kernels/matrix.js';
+export type {KernelOptions} from './kernels/options.js';
 export type {NeuronMetric} from './native/contract.js';
 
 export {FlabError, errorCodes} from './errors.js';
@@ -96,9 +114,6 @@ export type {
 	ApplyOptions, DeviceReport, InspectOptions, Output, Plan, PlanOptions, PlanSource, PruneOptions, Report, SampleSource, Stage, TextSource, Timing, Verification,
 } from './plan/types.js';
 export type {GivenTexts, RepeatableTexts, TextItem, TextStream} from './plan/texts.js';
-export {reportToJson} from './report/report.js';
 export type {Reportable} from './report/report.js';
-export {reportToMarkdown} from './report/markdown.js';
-export {reportToHtml} from './report/html.js';
 export type {Inspection} from './report/inspection.js';
 export type {DiagnosedProblem, Diagnosis} from './doctor/diagnosis.js';

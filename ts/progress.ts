@@ -1,4 +1,6 @@
-import {badArgument} from './errors.js';
+import * as z from 'zod';
+import {object} from './plan/fields.js';
+import {parsed} from './plan/parsed.js';
 
 /** The long parts of a run, in the order they come. */
 export type ProgressPhase = 'count' | 'prove' | 'layers' | 'neurons' | 'evaluate' | 'write' | 'verify' | 'hash';
@@ -31,13 +33,15 @@ export type Control = {
  */
 export type Run<Result> = Promise<Result> & AsyncIterable<ProgressEvent>;
 
-/** Checks the types of what is passed beside the options. @throws ERR_BAD_ARGUMENT */
-export const checkControl = ({signal, onProgress}: Control): void => {
-	if (signal !== undefined && !(signal instanceof AbortSignal)) {
-		throw badArgument('signal', 'an AbortSignal', signal);
-	}
+/** Schema of a signal. */
+export const signal = z.custom<AbortSignal>(value => value instanceof AbortSignal, 'an AbortSignal');
 
-	if (onProgress !== undefined && typeof onProgress !== 'function') {
-		throw badArgument('onProgress', 'a function', onProgress);
-	}
+const controlSchema = object({
+	signal: signal.optional(),
+	onProgress: z.custom<OnProgress>(value => typeof value === 'function', 'a function').optional(),
+}, 'an object with signal or onProgress');
+
+/** Checks what is passed beside the options. @throws ERR_BAD_ARGUMENT */
+export const checkControl = (control: Control): void => {
+	parsed(controlSchema, control, 'control');
 };

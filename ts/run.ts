@@ -5,19 +5,18 @@ import type {Control, OnProgress, ProgressEvent, Run} from './progress.js';
 /** Starts `work` and gives its promise, which can also be iterated for its progress. */
 export const startRun = <Result>(work: (control: Control) => Promise<Result>, control: Control = {}): Run<Result> => {
 	const listeners = new Set<OnProgress>();
-	const {onProgress} = control;
 	const forward: OnProgress = event => {
-		onProgress?.(event);
+		control.onProgress?.(event);
 		for (const listener of listeners) {
 			listener(event);
 		}
 	};
 
-	// What is no function is passed on as it is, to be refused.
-	const isFunction = onProgress === undefined || typeof onProgress === 'function';
 	const promise = withCaller(async () => {
 		refuseBundle();
-		return work({...control, onProgress: isFunction ? forward : onProgress});
+		const {checkControl} = await import('./progress.js');
+		checkControl(control);
+		return work({...control, onProgress: forward});
 	})();
 	return Object.assign(promise, {[Symbol.asyncIterator]: () => eventsOf(promise, listeners)});
 };

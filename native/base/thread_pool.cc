@@ -7,9 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 #include "base/cgroup.h"
+#include "base/error.h"
 
 namespace flab {
 namespace {
@@ -21,6 +25,18 @@ thread_local bool holds_slot = false;
 
 // For which a caller computes when others wait.
 constexpr auto kTurn = std::chrono::milliseconds(5);
+
+// What FLAB_THREADS asks for; no limit where it is not set.
+int WantedThreads() {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  const char* text = std::getenv("FLAB_THREADS");
+  if (!text || !*text) return kMost;
+  const std::string_view digits = text;
+  if (digits.find_first_not_of("0123456789") != std::string_view::npos || digits.find_first_not_of('0') == std::string_view::npos) {
+    throw Error("ERR_BAD_ARGUMENT", "FLAB_THREADS: expected a whole number of at least 1, got \"" + std::string(text) + "\"");
+  }
+  return static_cast<int>(std::min<long>(std::strtol(text, nullptr, 10), kMost));
+}
 
 }  // namespace
 
@@ -36,10 +52,7 @@ int AffinityThreads() {
 int AllowedThreads() {
   int threads = AffinityThreads();
   if (const int quota = ReadCgroup().threads; quota > 0) threads = std::min(threads, quota);
-  if (const char* wanted = std::getenv("FLAB_THREADS")) {
-    if (std::atoi(wanted) > 0) threads = std::min(threads, std::atoi(wanted));
-  }
-  return std::max(1, threads);
+  return std::max(1, std::min(threads, WantedThreads()));
 }
 
 ThreadPool& ThreadPool::Process() {

@@ -77,7 +77,8 @@ class ThreadPool {
 // CPUs that this process may use, before any quota.
 int AffinityThreads();
 
-// min(CPUs this process may use, cgroup quota rounded up, FLAB_THREADS), at least 1.
+// min(CPUs this process may use, cgroup quota rounded up, FLAB_THREADS), at least 1. Throws Error("ERR_BAD_ARGUMENT") if
+// FLAB_THREADS is set and no whole number of at least 1.
 int AllowedThreads();
 
 }  // namespace flab

@@ -202,7 +202,7 @@ TEST("two threads really work on one loop, where there are two") {
   EXPECT(together);
 }
 
-TEST("FLAB_THREADS lowers the number of threads and never raises it") {
+TEST("FLAB_THREADS lowers the number of threads, never raises it, and is refused where it is no number of threads") {
   const char* before = std::getenv("FLAB_THREADS");
   const std::string kept = before ? before : "";
   unsetenv("FLAB_THREADS");
@@ -210,11 +210,13 @@ TEST("FLAB_THREADS lowers the number of threads and never raises it") {
   EXPECT(all >= 1);
   setenv("FLAB_THREADS", "1", 1);
   EXPECT(AllowedThreads() == 1);
-  setenv("FLAB_THREADS", "100000", 1);
-  EXPECT(AllowedThreads() == all);
-  for (const char* nonsense : {"0", "-3", "", "many"}) {
+  for (const char* many : {"100000", "99999999999999999999", "0100000", ""}) {
+    setenv("FLAB_THREADS", many, 1);
+    EXPECT(AllowedThreads() == all, "FLAB_THREADS=", many);
+  }
+  for (const char* nonsense : {"0", "00", "-3", "+1", "1.5", "1e3", "0x2", " 1", "1 ", "many"}) {
     setenv("FLAB_THREADS", nonsense, 1);
-    EXPECT(AllowedThreads() == all, "FLAB_THREADS=", nonsense);
+    EXPECT(testing::CodeOf([] { AllowedThreads(); }) == "ERR_BAD_ARGUMENT", "FLAB_THREADS=", nonsense);
   }
   unsetenv("FLAB_THREADS");
   if (before) setenv("FLAB_THREADS", kept.c_str(), 1);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/thread_pool.h"
 #include "binding/calls.h"
+#include "binding/environment.h"
 #include "binding/jobs.h"
 #include "binding/values.h"
 #include "checkpoint/writer.h"
@@ -78,14 +79,16 @@ Napi::Value StartWriteFiles(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Napi::FunctionReference(Napi::Persistent(MappedFileObject::Define(env))));
   try {
     exports["cpu"] = Napi::String::New(env, ActiveKernels().name);
+    exports["threads"] = Napi::Number::New(env, ThreadPool::Process().threads());
   } catch (const Error& error) {
     throw ToJsError(env, error);
   }
   exports["version"] = Napi::String::New(env, FLAB_VERSION);
-  exports["threads"] = Napi::Number::New(env, ThreadPool::Process().threads());
+  auto* environment = new Environment(env);
+  env.SetInstanceData(environment);
+  environment->mapped_file = Napi::Persistent(MappedFileObject::Define(env));
   const auto define = [&](const char* name, auto* call) { exports[name] = Napi::Function::New(env, call, name); };
   define("mapFile", Guarded<MapFile>);
   define("openModel", Guarded<OpenModel>);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -41,7 +42,7 @@ SliceInput ReadSlice(const Napi::CallbackInfo& info, bool by_rows) {
     throw Error("ERR_BAD_ARGUMENT", "data: expected rows x columns elements");
   }
   if (static_cast<int64_t>(input.out.size()) != kept) throw Error("ERR_BAD_ARGUMENT", "out: expected as many elements as are kept");
-  RefuseOverlap(input.out, input.data, "data");
+  RefuseOverlap(input.out, input.data, "matrix");
   return input;
 }
 
@@ -56,6 +57,39 @@ void KeepOut(const Napi::Value& out, std::vector<Napi::Object>& kept) {
 
 std::span<const std::byte> Bytes(const Tensor& tensor) {
   return {tensor.data, static_cast<size_t>(tensor.rows * tensor.columns * ItemBytes(tensor.dtype))};
+}
+
+// Scores [rows, columns] of f32, f16 or bf16, or of f64, which no other kernel takes.
+struct Scores {
+  int64_t rows, columns;
+  std::span<const std::byte> bytes;
+  Tensor narrow;  // empty: f64
+
+  std::vector<double> Row(int64_t row) const {
+    std::vector<double> values(columns);
+    if (narrow) {
+      std::vector<float> floats(columns);
+      Widen(narrow, row * columns, columns, floats.data());
+      std::copy(floats.begin(), floats.end(), values.begin());
+    } else if (columns > 0) {
+      std::memcpy(values.data(), bytes.data() + row * columns * 8, columns * 8);
+    }
+    return values;
+  }
+};
+
+Scores ReadScores(const Napi::Value& value) {
+  if (!value.IsObject()) throw Error("ERR_BAD_ARGUMENT", "scores: expected an object");
+  const Napi::Object object = value.As<Napi::Object>();
+  if (GetString(object, "dtype") != "F64") {
+    const Tensor narrow = ReadMatrix(object);
+    return {narrow.rows, narrow.columns, Bytes(narrow), narrow};
+  }
+  const Scores scores{GetInteger(object, "rows"), GetInteger(object, "columns"), BytesOf(object.Get("data"), "scores"), {}};
+  if (static_cast<int64_t>(scores.bytes.size()) != Product({scores.rows, scores.columns, 8}, "scores")) {
+    throw Error("ERR_BAD_ARGUMENT", "scores: expected rows x columns elements");
+  }
+  return scores;
 }
 
 // Every matrix that the metric needs, all of the same neurons.
@@ -98,7 +132,7 @@ Napi::Value StartKlDivergence(const Napi::CallbackInfo& info) {
   std::vector<Napi::Object> kept;
   for (const size_t i : {0, 1}) KeepData(info[i], kept);
   KeepOut(info[2], kept);
-  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
+  return StartJob(info.Env(), info.Env().Undefined(), kept, std::move(work));
 }
 
 Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
@@ -126,39 +160,30 @@ Napi::Value StartNeuronScores(const Napi::CallbackInfo& info) {
   std::vector<Napi::Object> kept;
   for (const char* name : {"activations", "down", "gate", "up"}) KeepData(input.Get(name), kept);
   KeepOut(info[1], kept);
-  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
+  return StartJob(info.Env(), info.Env().Undefined(), kept, std::move(work));
 }
 
 Napi::Value StartTopK(const Napi::CallbackInfo& info) {
-  if (!info[0].IsTypedArray()) throw Error("ERR_BAD_ARGUMENT", "scores: expected floats");
-  const auto scores = info[0].As<Napi::TypedArray>();
-  const int64_t rows = info[1].ToNumber().Int64Value(), columns = info[2].ToNumber().Int64Value();
-  const int64_t count = info[3].ToNumber().Int64Value();
-  const bool wide = scores.TypedArrayType() == napi_float64_array;
-  if (!wide && scores.TypedArrayType() != napi_float32_array) throw Error("ERR_BAD_ARGUMENT", "scores: expected floats");
-  if (static_cast<int64_t>(scores.ElementLength()) != Product({rows, columns}, "scores")) {
-    throw Error("ERR_BAD_ARGUMENT", "scores: expected rows x columns elements");
-  }
-  if (count < 0 || count > columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(columns));
-  const std::byte* data = BytesOf(scores, "scores").data();
-  Result<uint32_t> result(info[4], napi_uint32_array, Product({rows, count}, "out"));
-  RefuseOverlap(result.bytes(), BytesOf(scores, "scores"), "scores");
-  auto work = [=, result = std::move(result)](Job& job) mutable {
+  const Scores scores = ReadScores(info[0]);
+  const int64_t count = info[1].ToNumber().Int64Value();
+  if (count < 0 || count > scores.columns) throw Error("ERR_BAD_ARGUMENT", "count: expected 0 to " + std::to_string(scores.columns));
+  Result<uint32_t> result(info[2], napi_uint32_array, Product({scores.rows, count}, "out"));
+  RefuseOverlap(result.bytes(), scores.bytes, "scores");
+  auto work = [scores, count, result = std::move(result)](Job& job) mutable {
     uint32_t* indices = result.Data();
-    job.Parallel(rows, [&](int64_t row) {
-      std::vector<double> values(columns);
-      for (int64_t i = 0; i < columns; ++i) {
-        values[i] = wide ? reinterpret_cast<const double*>(data)[row * columns + i]
-                         : static_cast<double>(reinterpret_cast<const float*>(data)[row * columns + i]);
-        if (std::isnan(values[i])) throw Error("ERR_BAD_ARGUMENT", "scores: expected numbers, got NaN in row " + std::to_string(row));
+    job.Parallel(scores.rows, [&](int64_t row) {
+      const std::vector<double> values = scores.Row(row);
+      if (std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); })) {
+        throw Error("ERR_BAD_ARGUMENT", "scores: expected numbers, got NaN in row " + std::to_string(row));
       }
-      TopK(values.data(), columns, count, indices + row * count);
+      TopK(values.data(), scores.columns, count, indices + row * count);
     });
     return result.ToAnswer();
   };
-  std::vector<Napi::Object> kept{info[0].As<Napi::Object>()};
-  KeepOut(info[4], kept);
-  return StartJob(info.Env(), info.Env().Undefined(), std::move(kept), std::move(work));
+  std::vector<Napi::Object> kept;
+  KeepData(info[0], kept);
+  KeepOut(info[2], kept);
+  return StartJob(info.Env(), info.Env().Undefined(), kept, std::move(work));
 }
 
 }  // namespace flab::binding

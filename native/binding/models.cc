@@ -3,12 +3,11 @@
 #include <napi.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,17 +21,6 @@
 
 namespace flab::binding {
 namespace {
-
-// A model, or the device that it runs on, is used by one job at a time; one that waits can be cancelled.
-std::unique_lock<std::mutex> Lock(const Job& job, std::mutex& mutex) {
-  std::unique_lock lock(mutex, std::try_to_lock);
-  while (!lock.owns_lock()) {
-    job.CheckCancelled();
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    (void)lock.try_lock();
-  }
-  return lock;
-}
 
 // Runs an operation of a model. One for which a device's memory does not suffice after all is tried again with less at a time.
 template <typename Operation>
@@ -91,7 +79,6 @@ Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
   ModelView view = ReadView(input.Get("view"), *model);
   if (!view.neurons.empty()) throw Error("ERR_BAD_ARGUMENT", "view: expected no neurons, layers are scored with all of them");
   auto work = [model, options, racing, view = std::move(view), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
-    const auto lock = Lock(job, model->mutex());
     LayerScores scores = WithRoom(*model, [&] {
       return racing ? RaceLayers(job, *model, view, texts.texts(), options.positions) : ScoreLayers(job, *model, view, texts.texts(), options, &model->walks);
     });
@@ -110,7 +97,7 @@ Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {
       return result;
     };
   };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
+  return StartJob(info.Env(), info[1], {}, std::move(work), {&model->mutex()});
 }
 
 Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
@@ -121,7 +108,6 @@ Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < list.Length(); ++i) candidates.push_back(ReadView(list.Get(i), *model));
   auto work = [model, candidates, reference = ReadView(input.Get("reference"), *model), texts = ReadTexts(input.Get("texts"), *model),
                positions = ReadPositions(input.Get("positions")), losses = ReadFlag(input, "losses")](Job& job) {
-    const auto lock = Lock(job, model->mutex());
     HeadSums sums = WithRoom(*model, [&] { return Measure(job, *model, reference.tokens, candidates, texts.texts(), positions, losses); });
     for (double& divergence : sums.divergence) divergence /= static_cast<double>(sums.positions);
     return [sums = std::move(sums), losses](Napi::Env env) -> Napi::Value {
@@ -134,7 +120,7 @@ Napi::Value StartMeasure(const Napi::CallbackInfo& info) {
       return result;
     };
   };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
+  return StartJob(info.Env(), info[1], {}, std::move(work), {&model->mutex()});
 }
 
 Napi::Value StartRankNeurons(const Napi::CallbackInfo& info) {
@@ -148,14 +134,13 @@ Napi::Value StartRankNeurons(const Napi::CallbackInfo& info) {
     names.push_back(list.Get(i).ToString().Utf8Value());
   }
   auto work = [model, metrics, names, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model)](Job& job) {
-    const auto lock = Lock(job, model->mutex());
     return [names, scores = WithRoom(*model, [&] { return RankNeurons(job, *model, view, texts.texts(), metrics); })](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
       for (size_t i = 0; i < names.size(); ++i) result[names[i]] = FloatArray(env, scores[i]);
       return result;
     };
   };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
+  return StartJob(info.Env(), info[1], {}, std::move(work), {&model->mutex()});
 }
 
 Napi::Value StartLogits(const Napi::CallbackInfo& info) {
@@ -163,7 +148,6 @@ Napi::Value StartLogits(const Napi::CallbackInfo& info) {
   auto model = ReadModel(input.Get("model"));
   auto work = [model, view = ReadView(input.Get("view"), *model), texts = ReadTexts(input.Get("texts"), *model),
                positions = ReadPositions(input.Get("positions"))](Job& job) {
-    const auto lock = Lock(job, model->mutex());
     auto logits = std::make_shared<Buffer<float>>(WithRoom(*model, [&] { return Logits(job, *model, view, texts.texts(), positions); }));
     return [logits](Napi::Env env) -> Napi::Value {
       auto array = Napi::Float32Array::New(env, logits->size());
@@ -171,7 +155,7 @@ Napi::Value StartLogits(const Napi::CallbackInfo& info) {
       return array;
     };
   };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
+  return StartJob(info.Env(), info[1], {}, std::move(work), {&model->mutex()});
 }
 
 Napi::Value StartCompare(const Napi::CallbackInfo& info) {
@@ -179,11 +163,8 @@ Napi::Value StartCompare(const Napi::CallbackInfo& info) {
   Side a = ReadSide(input, "a"), b = ReadSide(input, "b");
   if (a.view.tokens.size() != b.view.tokens.size()) throw Error("ERR_BAD_ARGUMENT", "compare: expected as many logits in a and b");
   if (a.texts.offsets != b.texts.offsets) throw Error("ERR_BAD_ARGUMENT", "compare: expected texts of the same lengths");
+  std::set locks{&a.model->mutex(), &b.model->mutex()};
   auto work = [a = std::move(a), b = std::move(b)](Job& job) {
-    // In one order for everybody, or two comparisons could wait for each other.
-    const auto [first, second] = std::minmax({&a.model->mutex(), &b.model->mutex()});
-    const auto lock = Lock(job, *first);
-    const auto other = first == second ? std::unique_lock<std::mutex>() : Lock(job, *second);
     const Comparison c = WithRoom(*a.model, [&] { return Compare(job, {*a.model, a.view, a.texts.texts()}, {*b.model, b.view, b.texts.texts()}); });
     return [c](Napi::Env env) -> Napi::Value {
       const double relative = std::sqrt(c.squared_difference / (c.squared_logit > 0 ? c.squared_logit : 1));
@@ -196,7 +177,7 @@ Napi::Value StartCompare(const Napi::CallbackInfo& info) {
       return result;
     };
   };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
+  return StartJob(info.Env(), info[1], {}, std::move(work), std::move(locks));
 }
 
 }  // namespace flab::binding

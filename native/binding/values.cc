@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "binding/environment.h"
 #include "binding/jobs.h"
 #include "device/engine.h"
 
@@ -174,14 +175,13 @@ Napi::Function MappedFileObject::Define(Napi::Env env) {
 MappedFileObject::MappedFileObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MappedFileObject>(info) {}
 
 Napi::Value MappedFileObject::New(Napi::Env env, std::shared_ptr<MappedFile> file) {
-  const Napi::Object object = env.GetInstanceData<Napi::FunctionReference>()->New({});
+  const Napi::Object object = Environment::Of(env).mapped_file.New({});
   Unwrap(object)->file_ = std::move(file);
   return object;
 }
 
 std::shared_ptr<MappedFile> MappedFileObject::From(const Napi::Value& value) {
-  const auto* constructor = value.Env().GetInstanceData<Napi::FunctionReference>();
-  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor->Value())) Refuse("file: expected a mapped file");
+  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(Environment::Of(value.Env()).mapped_file.Value())) Refuse("file: expected a mapped file");
   auto file = Unwrap(value.As<Napi::Object>())->file_;
   if (!file) Refuse("file: expected an open mapped file");
   return file;

@@ -83,7 +83,7 @@ Kernels Choose() {
     if (!wanted || !*wanted || std::string(wanted) == choice.kernels->name) return *choice.kernels;
     names += (names.empty() ? "" : ", ") + std::string(choice.kernels->name);
   }
-  throw Error("ERR_BAD_ARGUMENT", "FLAB_CPU: expected one of " + names + ", got \"" + wanted + "\"");
+  throw Error("ERR_BAD_ARGUMENT", "FLAB_CPU: expected an instruction set that this processor has (" + names + "), got \"" + wanted + "\"");
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ STEPS = {
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="scripts/gpu-check.sh", description="Tests and benchmarks on a GPU.", epilog=f"Steps: {', '.join(STEPS)}.")
+    steps = f"Steps: {', '.join(STEPS)}."
+    parser = argparse.ArgumentParser(prog="scripts/gpu-check.sh", description="Tests and benchmarks on a GPU.", epilog=steps)
     parser.add_argument("--emulated", action="store_true", help="the same steps on the emulator, few tests and tiny shapes: to try the script itself")
     parser.add_argument("--report", type=pathlib.Path, default=pathlib.Path("build/gpu-report.json"), help="where the report goes (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=460, help="for everything (default: %(default)s); what comes too late is not run")

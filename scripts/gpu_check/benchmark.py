@@ -56,7 +56,7 @@ def open_peers(report, step, processes, build, cases):
         step["peers"] = f"skipped: {'PyTorch knows no emulator' if report.emulated else ' and '.join(missing) + ' not there'}"
         return None, lambda name: []
     setup = {"device": "cuda", "models": build["gpu"]["models"], "cases": {case["name"]: case for case in cases}}
-    peers = Server(processes, [sys.executable, ROOT / "bench" / "gpu_peers.py"], {"PYTHONUNBUFFERED": "1"}, setup)
+    peers = Server(processes, [sys.executable, ROOT / "bench" / "gpu_peers.py"], {"HF_HUB_OFFLINE": "1"}, setup)
     try:
         peers.start(ANSWER_SECONDS)
     except ServerError as error:

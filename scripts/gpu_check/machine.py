@@ -12,6 +12,7 @@ import sys
 
 from report import Failed
 
+TOOLS = {"nvcc": r"release ([\d.]+)", "cmake": r"version ([\d.]+)", "c++": r"\) ([\d.]+)", "compute-sanitizer": r"Version ([\d.]+)"}
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
@@ -23,17 +24,19 @@ def look(report, step, processes):
         machine["gpu"] = "emulated"
         return
     machine["cublaslt"] = find_cublaslt()
-    smi = processes.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"], 20) if shutil.which("nvidia-smi") else None
-    if smi is None or smi.code != 0:
-        step.tail(smi.output if smi else "")
-        raise Failed("nvidia-smi is not there" if smi is None else f"nvidia-smi {smi.how()}")
+    if not shutil.which("nvidia-smi"):
+        raise Failed("nvidia-smi is not there")
+    smi = processes.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"], 20)
+    if smi.code != 0:
+        step.tail(smi.output)
+        raise Failed(f"nvidia-smi {smi.how()}")
     name, driver, memory, capability = (field.strip() for field in smi.output.splitlines()[0].split(","))
     machine.update(gpu=name, driver=driver, memory=memory, computeCapability=capability)
 
 
 def versions(processes):
     found = {}
-    for tool, pattern in (("nvcc", r"release ([\d.]+)"), ("cmake", r"version ([\d.]+)"), ("c++", r"\) ([\d.]+)"), ("compute-sanitizer", r"Version ([\d.]+)")):
+    for tool, pattern in TOOLS.items():
         if shutil.which(tool):
             said = re.search(pattern, processes.run([tool, "--version"], 20).output)
             found[tool] = said.group(1) if said else "unknown"

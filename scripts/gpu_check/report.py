@@ -8,7 +8,7 @@ import traceback
 
 from table import as_text, rows_of
 
-TAIL = 40  # lines of output that are kept of a step that failed
+TAIL, SHOWN = 60, 12  # lines of output that are kept of a step that failed, and that the summary has
 
 
 class Step(dict):
@@ -36,7 +36,8 @@ STATES = {Skipped: "skipped", Failed: "failed", TimedOut: "timed out"}
 class Report:
     def __init__(self, path, emulated, chosen):
         self.path = path
-        self.content = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "emulated": emulated, "machine": {}, "steps": {}, "benchmark": []}
+        date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        self.content = {"date": date, "emulated": emulated, "machine": {}, "steps": {}, "benchmark": []}
         self.steps = self.content["steps"]
         for name in chosen:
             self.steps[name] = Step(state="not run")
@@ -86,11 +87,12 @@ class Report:
         return "interrupted" not in self.content and all(step["state"] in ("passed", "skipped") for step in self.steps.values())
 
     def summary(self):
+        shown = [name for name, step in self.steps.items() if "tail" in step and step["state"] != "skipped"]
+        tails = ["\n".join([f"{name}:", *self.steps[name]["tail"].splitlines()[-SHOWN:], ""]) for name in shown]
         lines = [f"{name}: {line(step)}" for name, step in self.steps.items()]
-        tails = ["\n".join(["", f"{name}:", *step.get("failedAlone", []), step["tail"]]) for name, step in self.steps.items() if "tail" in step and step["state"] != "skipped"]
         states = [step["state"] for step in self.steps.values()]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in ("passed", "failed", "timed out", "skipped", "not run", "interrupted") if state in states)
-        return "\n".join(["", as_text(self.content["benchmark"], self.emulated), *lines, *tails, f"{counts} of {len(states)} steps; {self.path}"])
+        counts = ", ".join(f"{states.count(state)} {state}" for state in ("passed", *STATES.values(), "not run", "interrupted") if state in states)
+        return "\n".join(["", *tails, as_text(self.content["benchmark"], self.emulated), *lines, f"{counts} of {len(states)} steps; {self.path}"])
 
 
 def line(step):
@@ -99,6 +101,7 @@ def line(step):
         parts.append(f"{step['tests']['passed']} tests passed, {step['tests']['failed']} failed")
     if "reason" in step:
         parts.append(step["reason"])
+    parts += step.get("failedAlone", [])
     if "seconds" in step:
         parts.append(f"{step['seconds']} s")
     return ", ".join(parts)

@@ -4,7 +4,9 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {FlabError, apply, inspect, klDivergence, neuronScores, openCheckpoint, plan, prune, sliceColumns, sliceRows, topK} from '../../ts/index.js';
+import {
+	FlabError, apply, inspect, klDivergence, neuronScores, openCheckpoint, parsePlan, plan, planToJson, prune, reportToHtml, reportToJson, reportToMarkdown, sliceColumns, sliceRows, topK,
+} from '../../ts/index.js';
 import type {ProgressEvent} from '../../ts/index.js';
 import {packageRoot} from '../../ts/native/root.js';
 
@@ -102,6 +104,45 @@ test('leaving the loop early leaves the run alone, and a slow reader gets the ne
 	t.deepEqual(late, []);
 });
 
-test('what is no control is refused', async t => {
-	await t.throwsAsync(async () => plan({model: example, layers: {drop: [1]}}, {onProgress: 5 as never}), {code: 'ERR_BAD_ARGUMENT', message: 'onProgress: expected a function, got 5'});
+const wrong = (value: unknown): never => value as never;
+const noControls: ReadonlyArray<readonly [control: unknown, message: string]> = [
+	[{onProgress: 5}, 'onProgress: expected a function, got 5'],
+	[{onprogress() {}}, 'onprogress: expected no such name (did you mean onProgress?), got a function'],
+	[{sginal: undefined}, 'sginal: expected no such name (did you mean signal?), got undefined'],
+	[null, 'control: expected an object with signal or onProgress, got null'],
+	[() => undefined, 'control: expected an object with signal or onProgress, got a function'],
+];
+for (const [control, message] of noControls) {
+	test(`refuses as a control: ${message}`, async t => {
+		for (const call of [plan, prune, apply, inspect] as Array<(options: never, control: never) => Promise<unknown>>) {
+			await t.throwsAsync(async () => call(wrong({model: example}), wrong(control)), {instanceOf: FlabError, code: 'ERR_BAD_ARGUMENT', message});
+		}
+	});
+}
+
+test('an option with a slip is refused with the name that was meant, at any depth', async t => {
+	await t.throwsAsync(async () => plan(wrong({model: example, layres: {drop: 1}})), {code: 'ERR_BAD_ARGUMENT', message: /layres: expected no such name \(did you mean layers\?\), got an Object$/m});
+	await t.throwsAsync(async () => plan({model: example, layers: wrong({drop: 1, metrik: 'kl'})}), {code: 'ERR_BAD_ARGUMENT', message: /^layers\.metrik: expected no such name \(did you mean metric\?\), got "kl"$/m});
+	await t.throwsAsync(async () => plan({model: example, ffn: wrong({width: 0.5, colour: 1})}), {code: 'ERR_BAD_ARGUMENT', message: /^ffn\.colour: expected no such name, got 1$/m});
 });
+
+const text = '{"schemaVersion": 1}';
+const nothings: ReadonlyArray<readonly [what: string, call: () => unknown, code: string, message: RegExp]> = [
+	['parsePlan of nothing', () => parsePlan(wrong(undefined)), 'ERR_BAD_ARGUMENT', /^text: expected the text of a plan, got undefined$/],
+	['parsePlan of a Buffer', () => parsePlan(wrong(Buffer.from(text))), 'ERR_BAD_ARGUMENT', /^text: expected the text of a plan, got a Buffer of 20$/],
+	['parsePlan without a file name', () => parsePlan('{}'), 'ERR_BAD_PLAN', /^plan: schemaVersion: expected 1, got undefined$/],
+	['planToJson of nothing', () => planToJson(wrong(undefined)), 'ERR_BAD_PLAN', /^plan: expected a plan, got undefined$/],
+	['planToJson of an empty object', () => planToJson(wrong({})), 'ERR_BAD_PLAN', /^plan: schemaVersion: expected 1, got undefined$/],
+	['planToJson of a part of a plan', () => planToJson(wrong({schemaVersion: 1})), 'ERR_BAD_PLAN', /^plan: generator: expected an object, got undefined\n/],
+	['reportToJson of nothing', () => reportToJson(wrong(undefined)), 'ERR_BAD_ARGUMENT', /^report: expected an object, got undefined$/],
+	['reportToMarkdown of nothing', () => reportToMarkdown(wrong(undefined)), 'ERR_BAD_ARGUMENT', /^report: expected an object, got undefined$/],
+	['reportToHtml of an empty object', () => reportToHtml(wrong({})), 'ERR_BAD_ARGUMENT', /^plan: expected an object, got undefined$/],
+	['reportToHtml of an empty plan', () => reportToHtml(wrong({plan: {}})), 'ERR_BAD_ARGUMENT', /^plan\.schemaVersion: expected .*\n/],
+];
+for (const [what, call, code, message] of nothings) {
+	test(`${what} is refused in a sentence`, t => {
+		const error = t.throws(call, {instanceOf: FlabError, code, message}) as FlabError;
+		t.truthy(error.hint);
+		t.notRegex(error.message, /Invalid|Unrecognized|Required/);
+	});
+}

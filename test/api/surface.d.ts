@@ -154,8 +154,8 @@ export type Diagnosis = {
 
 /** How divergences are taken. */
 export type DivergenceOptions = KernelOptions & {
-    /** [rows] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
-    readonly out?: Float64Array;
+    /** [rows] memory for the result, which may not overlap the matrices, or its bytes at a multiple of 8; without it, new memory is taken. */
+    readonly out?: Float64Array | Uint8Array;
 };
 
 /**
@@ -281,14 +281,17 @@ export type MappedTensor = Matrix & {
 
 /**
  * A row-major matrix: `shape` is [rows, columns], or [rows] for a column of single elements. A tensor of
- * `openCheckpoint` is one; so is memory of your own, which is used without a copy: it may not be transferred to another thread
- * while a call works on it.
+ * `openCheckpoint` is one; so is memory of your own, which is used without a copy: until the call's promise has settled it may not be
+ * transferred to another thread (`postMessage`, `structuredClone`) or detached in another way. That ends the process, and
+ * nothing can keep you from it.
  */
 export type Matrix<Data extends TensorData = TensorData> = {
     readonly data: Data;
     readonly shape: readonly number[];
     /** What `data` holds, as safetensors names it. Needed where values are computed with and `data` is a `Uint16Array`, and for bytes. */
     readonly dtype?: string;
+    /** For error messages. */
+    readonly name?: string;
 };
 
 /** How FFN neurons are scored; bigger is more worth keeping. */
@@ -314,8 +317,8 @@ export type NeuronScoresInput = {
 
 /** How neurons are scored. */
 export type NeuronScoresOptions = KernelOptions & {
-    /** [F] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
-    readonly out?: Float64Array;
+    /** [F] memory for the result, which may not overlap the matrices, or its bytes at a multiple of 8; without it, new memory is taken. */
+    readonly out?: Float64Array | Uint8Array;
 };
 
 /** Called on the event loop, at most a few dozen times a second; an exception thrown by it ends the operation. */
@@ -813,10 +816,16 @@ export type SampleSource = string | readonly string[] | AsyncIterable<TextItem> 
     readonly maxTokens?: number;
 };
 
+/** Scores: a row of f32 or f64, or a matrix [rows, columns] of f32, f64, bf16 or f16, or of the bytes of these with `dtype`. */
+export type Scores = Float32Array | Float64Array | Matrix<Float32Array | Float64Array | Uint16Array | Uint8Array>;
+
 /** How a slice is taken. */
 export type SliceOptions<Data extends TensorData> = KernelOptions & {
-    /** Memory for the result, of the kind and length that it needs, not overlapping the matrix; without it, new memory is taken. */
-    readonly out?: Data;
+    /**
+     * Memory for the result, not overlapping the matrix: of the kind and length that the result needs, or its bytes at an offset that is
+     * a multiple of an element's size. Without it, new memory is taken.
+     */
+    readonly out?: Data | Uint8Array;
 };
 
 /** One row of the result table: what is there after a cut, and what it cost. */
@@ -874,8 +883,8 @@ export type Timing = {
 
 /** How the largest are found. */
 export type TopKOptions = KernelOptions & {
-    /** [rows, count] memory for the result, which may not overlap the scores; without it, new memory is taken. */
-    readonly out?: Uint32Array;
+    /** [rows, count] memory for the result, which may not overlap the scores, or its bytes at a multiple of 4; without it, new memory is taken. */
+    readonly out?: Uint32Array | Uint8Array;
 };
 
 /** How far the written checkpoint's logits are from those of the masked original. */
@@ -923,7 +932,7 @@ export declare const doctor: () => Promise<Diagnosis>;
  * - `ERR_READ`, `ERR_WRITE`: the operating system refused (missing, disk full, read-only, permissions)
  * - `ERR_PROOF`: the pruned tokenizer does not encode the corpus as the original does
  * - `ERR_VERIFY`: the written checkpoint does not compute what the masked original computes
- * - `ERR_MEMORY`: a buffer could not be allocated, or the work does not fit the memory that it may take
+ * - `ERR_MEMORY`: a buffer could not be allocated, no thread could be started, or the work does not fit the memory that it may take
  * - `ERR_NO_DRIVER`, `ERR_OLD_DRIVER`, `ERR_NO_DEVICE`, `ERR_DEVICE_BUSY`, `ERR_DEVICE_UNSUPPORTED`: why a GPU can't be used
  * - `ERR_NO_BACKEND`: the library for GPUs is not there, or is of another version
  * - `ERR_DEVICE_MEMORY`: the work does not fit the memory of the GPU that it may take
@@ -949,7 +958,7 @@ export declare const inspect: (options: InspectOptions, control?: Control) => Pr
  *
  * @param p logits of the reference, f32, bf16 or f16
  * @param q logits of the candidate, same shape; its dtype may differ
- * @returns [rows] nats; `out` if it was given
+ * @returns [rows] nats; `out` if it was given, or an array on its bytes
  * @throws ERR_BAD_ARGUMENT if the matrices or `out` don't fit, ERR_ABORTED
  */
 export declare const klDivergence: (p: FloatMatrix, q: FloatMatrix, options?: DivergenceOptions) => Promise<Float64Array>;
@@ -957,7 +966,7 @@ export declare const klDivergence: (p: FloatMatrix, q: FloatMatrix, options?: Di
 /**
  * Scores of the F neurons of a gated FFN; bigger is more worth keeping. Sums are taken in doubles, in the order of tokens.
  *
- * @returns [F]; `out` if it was given
+ * @returns [F]; `out` if it was given, or an array on its bytes
  * @throws ERR_BAD_ARGUMENT if a matrix that the metric needs is missing, or a matrix or `out` does not fit, ERR_ABORTED
  */
 export declare const neuronScores: (input: NeuronScoresInput, options?: NeuronScoresOptions) => Promise<Float64Array>;
@@ -970,8 +979,8 @@ export declare const neuronScores: (input: NeuronScoresInput, options?: NeuronSc
  */
 export declare const openCheckpoint: (dir: string) => Promise<Checkpoint>;
 
-/** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong */
-export declare const parsePlan: (text: string, file: string) => Plan;
+/** A plan from the text of its file; `file` is for messages. @throws ERR_BAD_PLAN with a line for everything that is wrong, ERR_BAD_ARGUMENT */
+export declare const parsePlan: (text: string, file?: string) => Plan;
 
 /**
  * Searches what to cut from a checkpoint and writes nothing: which tokens, layers and FFN neurons stay, every number that the
@@ -982,7 +991,7 @@ export declare const parsePlan: (text: string, file: string) => Plan;
  */
 export declare const plan: (options: PlanOptions, control?: Control) => Run<Plan>;
 
-/** A plan as the text of its file; equal plans give equal bytes. @throws ERR_INTERNAL if the plan is not one */
+/** A plan as the text of its file; equal plans give equal bytes. @throws ERR_BAD_PLAN if the plan is not one */
 export declare const planToJson: (plan: Plan) => string;
 
 /**
@@ -993,18 +1002,19 @@ export declare const planToJson: (plan: Plan) => string;
  */
 export declare const prune: (options: PruneOptions, control?: Control) => Run<Report>;
 
-/** A report as one HTML page without scripts and without anything loaded from elsewhere. */
+/** A report as one HTML page without scripts and without anything loaded from elsewhere. @throws ERR_BAD_ARGUMENT if it is none */
 export declare const reportToHtml: (report: Reportable) => string;
 
-/** A report as JSON text, ending in a line break. */
+/** A report as JSON text, ending in a line break. @throws ERR_BAD_ARGUMENT if it is none */
 export declare const reportToJson: (report: Reportable) => string;
 
-/** A report as Markdown (tables as GitHub reads them). */
+/** A report as Markdown (tables as GitHub reads them). @throws ERR_BAD_ARGUMENT if it is none */
 export declare const reportToMarkdown: (report: Reportable) => string;
 
 /**
  * The columns of a matrix [rows, columns] that `keep` names (ascending), as [rows, kept]. Any dtype; bytes are copied as they are.
  *
+ * @returns its data are `out` if that was given, or an array of their kind on its bytes
  * @throws ERR_BAD_ARGUMENT if shape, `keep` or `out` don't fit, ERR_ABORTED
  */
 export declare const sliceColumns: <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options?: SliceOptions<Data>) => Promise<Matrix<Data>>;
@@ -1012,6 +1022,7 @@ export declare const sliceColumns: <Data extends TensorData>(matrix: Matrix<Data
 /**
  * The rows of a matrix [rows, columns] that `keep` names (ascending), as [kept, columns]. Any dtype; bytes are copied as they are.
  *
+ * @returns its data are `out` if that was given, or an array of their kind on its bytes
  * @throws ERR_BAD_ARGUMENT if shape, `keep` or `out` don't fit, ERR_ABORTED
  */
 export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, keep: Uint32Array | readonly number[], options?: SliceOptions<Data>) => Promise<Matrix<Data>>;
@@ -1020,8 +1031,7 @@ export declare const sliceRows: <Data extends TensorData>(matrix: Matrix<Data>, 
  * Indices of the `count` largest scores of each row, ascending, so that slicing reads forward only; equal scores go to the
  * lower index, so that the same scores give the same model.
  *
- * @param scores one row as a typed array, or a matrix [rows, columns] of f32 or f64
- * @returns [rows, count]; `out` if it was given
+ * @returns [rows, count]; `out` if it was given, or an array on its bytes
  * @throws ERR_BAD_ARGUMENT if `count` is not from 0 to the number of columns, `out` does not fit or a score is NaN, ERR_ABORTED
  */
-export declare const topK: (scores: Float32Array | Float64Array | Matrix<Float32Array | Float64Array>, count: number, options?: TopKOptions) => Promise<Uint32Array>;
+export declare const topK: (scores: Scores, count: number, options?: TopKOptions) => Promise<Uint32Array>;

@@ -13,19 +13,30 @@ const refusal = `
 	try {
 		(await import(loadUrl)).loadNative();
 	} catch (error) {
-		console.log(JSON.stringify({name: error.name, code: error.code, message: error.message}));
+		console.log(JSON.stringify({name: error.name, code: error.code, message: error.message, hint: error.hint}));
 	}`;
 
-test('an unknown FLAB_CPU is refused with a sentence that names the choices', async t => {
+test('an unknown FLAB_CPU is refused with a sentence that names what this processor has, and a hint', async t => {
 	const {code, signal, out, errors} = await runChild(refusal, {environment: {FLAB_CPU: 'nonsense'}});
 	t.is(signal, null, errors);
 	t.is(code, 0, errors);
-	const error = JSON.parse(out) as {name: string; code: string; message: string};
+	const error = JSON.parse(out) as {name: string; code: string; message: string; hint: string};
 	t.is(error.name, 'FlabError');
 	t.is(error.code, 'ERR_BAD_ARGUMENT');
-	t.regex(error.message, /^FLAB_CPU: expected one of (\w+, )*generic, got "nonsense"$/);
+	t.regex(error.message, /^FLAB_CPU: expected an instruction set that this processor has \((\w+, )*generic\), got "nonsense"$/);
+	t.is(error.hint, 'Set FLAB_CPU to one of these, or unset it.');
 	t.true(error.message.includes(loadNative().cpu));
 });
+
+for (const wanted of ['1.5', '1e3', '0x2', '0', '-1', 'many']) {
+	test(`FLAB_THREADS=${wanted} is refused as no number of threads`, async t => {
+		const {code, out, errors} = await runChild(refusal, {environment: {FLAB_THREADS: wanted}});
+		t.is(code, 0, errors);
+		t.deepEqual(JSON.parse(out), {
+			name: 'FlabError', code: 'ERR_BAD_ARGUMENT', message: `FLAB_THREADS: expected a whole number of at least 1, got "${wanted}"`, hint: 'Set FLAB_THREADS to a number of threads, or unset it.',
+		});
+	});
+}
 
 test('FLAB_CPU=generic runs the plain implementation, with the same logits up to rounding', async t => {
 	const plain = await runChild(logits, {environment: {FLAB_CPU: 'generic'}});

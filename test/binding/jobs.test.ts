@@ -1,3 +1,4 @@
+import {AsyncLocalStorage} from 'node:async_hooks';
 import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {performance} from 'node:perf_hooks';
@@ -6,7 +7,7 @@ import test from 'ava';
 import {temporaryFolder} from '../fixtures/pico.js';
 import {modelsFolder, openTiny, pack} from '../native/reference.js';
 import type {Job, JobProgress, Native} from '../../ts/native/contract.js';
-import {codeOf, manyTexts, startLong, within} from './support.js';
+import {codeOf, manyTexts, mostJobs, nextTick, startLong, within} from './support.js';
 import {msUnderLoad} from '../waits.js';
 
 type Opened = Awaited<ReturnType<typeof openTiny>>;
@@ -96,6 +97,55 @@ test.serial('a job that waits for its model can be cancelled while it waits', as
 	t.is(await codeOf(running.promise), 'ERR_ABORTED');
 });
 
+test.serial('a job that waits for its model is taken back by cancel(), and has rejected when the next tick comes', async t => {
+	const {native, model} = await openTiny('qwen2-tied');
+	const running = startLong(native, model);
+	const waiting = native.logits({model, ...all});
+	const code = codeOf(waiting.promise);
+	waiting.cancel();
+	waiting.cancel();
+	t.is(await Promise.race([code, nextTick('pending')]), 'ERR_ABORTED');
+	running.cancel();
+	t.is(await codeOf(running.promise), 'ERR_ABORTED');
+});
+
+/** Jobs that take a moment and need no model. */
+const startSlice = (native: Native): Job<void> => native.sliceRows(new Float32Array(20), 2, 10, Uint32Array.of(1), new Float32Array(10));
+
+test.serial('more jobs than there may be threads that wait for one model hold up nobody who does not need it', async t => {
+	const {native, model} = await openTiny('qwen2-tied');
+	const running = startLong(native, model);
+	const waiting = Array.from({length: mostJobs(native) + 10}, () => native.logits({model, ...all}));
+	t.is(await within(5000, startSlice(native).promise), undefined);
+	for (const job of [...waiting, running]) {
+		job.cancel();
+	}
+
+	t.deepEqual(new Set(await Promise.all([...waiting, running].map(async ({promise}) => codeOf(promise)))), new Set(['ERR_ABORTED']));
+});
+
+test.serial('a job that waits has the limits that held when it was called', async t => {
+	const {native, model} = await openTiny('qwen2-tied');
+	const running = startLong(native, model);
+	native.limitMemory(1);
+	const limited = codeOf(native.logits({model, ...all}).promise);
+	native.limitMemory(0);
+	const free = codeOf(native.logits({model, ...all}).promise);
+	running.cancel();
+	t.deepEqual([await limited, await free, await codeOf(running.promise)], ['ERR_MEMORY', 'resolved', 'ERR_ABORTED']);
+});
+
+test.serial('progress is told where the job was called: its AsyncLocalStorage holds', async t => {
+	const {native, model} = await openTiny('qwen2-tied');
+	const storage = new AsyncLocalStorage<string>();
+	const seen = new Set<string | undefined>();
+	const start = () => native.logits({model, ...all}, () => {
+		seen.add(storage.getStore());
+	}).promise;
+	await Promise.all([storage.run('one', start), storage.run('two', start)]);
+	t.deepEqual([...seen].sort(), ['one', 'two']);
+});
+
 test.serial('jobs at the same time give what they give alone, on one model and on two', async t => {
 	const [first, second] = [await openTiny('qwen2-tied'), await openTiny('qwen3-untied-f16')];
 	const starts = Object.values(jobs).flatMap(start => [() => start(first), () => start(second)]);
@@ -175,7 +225,7 @@ test.serial('fewer threads give the same bits', async t => {
 
 test.serial('a promise that nobody looks at, and one whose callback is never called, end quietly', async t => {
 	const {native, model} = await openTiny('qwen2-tied');
-	const {promise} = native.topK(Float64Array.of(3, 1, 2), 1, 3, 2);
+	const {promise} = native.topK({data: Float64Array.of(3, 1, 2), dtype: 'F64', rows: 1, columns: 3}, 2);
 	native.logits({model, ...all}).promise.catch(() => undefined);
 	t.deepEqual([...await promise], [0, 2]);
 });

@@ -11,13 +11,17 @@ const running = `
 		support.startLong(native, model, () => resolve()).promise.catch(() => undefined);
 	});`;
 
+/** Seconds of work for all threads, on memory that is unmapped when it goes. */
+const queue = 'const [data, out] = [0, 0].map(() => new Float32Array(1e6)); for (let i = 0; i < 5000; i++) native.sliceRows(data, 1, 1e6, Uint32Array.of(0), out).promise.catch(() => undefined);';
+
 const endings: ReadonlyArray<readonly [what: string, program: string, code: number]> = [
 	['process.exit', 'process.exit(7);', 7],
 	['process.exit, in the progress callback', 'const other = await reference.openTiny("qwen2-tied"); support.startLong(native, other.model, () => process.exit(7)).promise.catch(() => undefined);', 7],
 	['an uncaught exception', 'setTimeout(() => { throw new Error("uncaught"); }, 10);', 1],
 	['a rejection that nobody handles', 'Promise.reject(new Error("unhandled"));', 1],
 	['process.exit with many jobs under way', 'for (let i = 0; i < 50; i++) support.startLong(native, model).promise.catch(() => undefined); setTimeout(() => process.exit(7), 20);', 7],
-	['process.exit with jobs that just ended', 'for (let i = 0; i < 50; i++) native.topK(Float64Array.of(1, 2), 1, 2, 1); const end = Date.now() + 50; while (Date.now() < end); process.exit(7);', 7],
+	['process.exit with jobs that just ended', 'for (let i = 0; i < 50; i++) native.topK({data: Float64Array.of(1, 2), dtype: "F64", rows: 1, columns: 2}, 1); const end = Date.now() + 50; while (Date.now() < end); process.exit(7);', 7],
+	['process.exit with thousands of jobs in the queue', `${queue} setTimeout(() => process.exit(7), 5);`, 7],
 	['process.exit in an exit handler of a cancelled job', 'process.on("exit", () => { support.startLong(native, model).cancel(); }); process.exit(7);', 7],
 ];
 for (const [what, program, expected] of endings) {
@@ -96,6 +100,17 @@ const workerPrograms: Readonly<Record<string, string>> = {
 			if (answer !== '1 ' + own) throw new Error(answer + ' is not 1 ' + own);
 		}
 		console.log(97);`,
+	'a worker thread that is terminated with thousands of jobs in the queue ends, and the jobs of others go on': `
+		const body = source(${JSON.stringify(queue)} + ' parentPort.postMessage("running");');
+		const {native, model} = await reference.openTiny('qwen2-tied');
+		for (let i = 0; i < 6; i++) {
+			const own = Array.from({length: 50}, () => native.logits({model, view: {}, texts: support.manyTexts(1, 3), positions: 'last'}).promise);
+			const worker = start(body);
+			await message(worker);
+			await worker.terminate();
+			if ((await Promise.all(own)).some(({length}) => length !== 97)) throw new Error('lost');
+		}
+		console.log(97);`,
 	'the main thread exits while a worker thread runs a job': `
 		const worker = start(long);
 		await message(worker);
@@ -121,7 +136,7 @@ for (const [title, program] of Object.entries(workerPrograms)) {
 
 /** Mappings of the tiny model's file, and a collection of garbage that is given time to run finalizers. */
 const memory = `
-	import {readFileSync} from 'node:fs';
+	import {readFileSync, readdirSync} from 'node:fs';
 	const mappings = () => readFileSync('/proc/self/maps', 'utf8').split('\\n').filter(line => line.endsWith('qwen2-tied/model.safetensors')).length;
 	const collect = async () => {
 		for (let i = 0; i < 10; i++) {
@@ -175,7 +190,7 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		const native = load();
 		const [rows, columns] = [6, 500_000];
 		// The last half of each row is the largest; a job takes long enough for garbage to be collected meanwhile.
-		const start = () => native.topK(Float64Array.from({length: rows * columns}, (_, i) => i % columns), rows, columns, columns / 2).promise;
+		const start = () => native.topK({data: Float64Array.from({length: rows * columns}, (_, i) => i % columns), dtype: 'F64', rows, columns}, columns / 2).promise;
 		const slice = i => {
 			const out = new Float32Array(1_000_000);
 			return native.sliceColumns(new Float32Array(1_000_000).fill(i), 1000, 1000, Uint32Array.from({length: 1000}, (_, j) => j), out).promise.then(() => out);
@@ -185,9 +200,34 @@ const memoryPrograms: Readonly<Record<string, string>> = {
 		await collect();
 		for (const got of await Promise.all(indices)) check('indices', got.every((value, i) => value === (columns / 2) + (i % (columns / 2))), true);
 		for (const [i, out] of (await Promise.all(outs)).entries()) check('out ' + i, out.every(value => value === i), true);`,
+	'tens of thousands of jobs at once end, on a bounded number of threads, which go when there is nothing to do': `
+		const native = load();
+		const threads = () => readdirSync('/proc/self/task').length;
+		const before = threads();
+		const jobs = Array.from({length: 40_000}, () => native.sliceRows(new Float32Array(10), 1, 10, Uint32Array.of(0), new Float32Array(10)).promise);
+		const grown = threads() - before;
+		check(grown + ' more threads are at most ' + support.mostJobs(native), grown <= support.mostJobs(native), true);
+		check('results', (await Promise.all(jobs)).length, 40_000);
+		while (threads() > before) await new Promise(resolve => setTimeout(resolve, 200));`,
+	'a system that gives no more threads is named as the reason, and jobs go on when it does': `
+		const native = load();
+		const {execFileSync} = await import('node:child_process');
+		const limit = bytes => execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + bytes + ':']);
+		const start = () => support.codeOf(native.sliceRows(new Float32Array(10), 1, 10, Uint32Array.of(0), new Float32Array(10)).promise);
+		limit(1024 * Number(/VmSize:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) + (1 << 20));
+		let refused;
+		try {
+			await start();
+		} catch (error) {
+			refused = error;
+		}
+		limit('unlimited');
+		check('code', refused?.code, 'EAGAIN');
+		check('message', /^No thread could be started: \\w/.test(refused.message), true);
+		check('afterwards', await start(), 'resolved');`,
 	'a thousand jobs leave no memory behind': `
 		const native = load();
-		const run = async () => { for (let i = 0; i < 500; i++) await native.topK(new Float64Array(1000), 10, 100, 50, undefined).promise; };
+		const run = async () => { for (let i = 0; i < 500; i++) await native.topK({data: new Float64Array(1000), dtype: 'F64', rows: 10, columns: 100}, 50).promise; };
 		await run();
 		await collect();
 		const before = process.memoryUsage().rss;

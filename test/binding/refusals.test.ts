@@ -119,16 +119,17 @@ const kernels: readonly Refusal[] = [
 	['columns to slice that do not exist', () => native.sliceColumns(floats, 2, 3, Uint32Array.of(3), new Float32Array(2)), /^keep: expected ascending indices below 3$/],
 	['data of another size', () => native.sliceRows(floats, 3, 3, Uint32Array.of(0), new Float32Array(3)), /^data: expected rows x columns elements$/],
 	['an out of another size', () => native.sliceRows(floats, 2, 3, Uint32Array.of(0), new Float32Array(4)), /^out: expected as many elements as are kept$/],
-	['an out that overlaps the data', () => native.sliceRows(floats, 2, 3, Uint32Array.of(0), floats.subarray(3)), /^out: expected memory that does not overlap data$/],
+	['an out that overlaps the data', () => native.sliceRows(floats, 2, 3, Uint32Array.of(0), floats.subarray(3)), /^out: expected memory that does not overlap matrix$/],
 	['data that is no typed array', () => native.sliceRows(wrong([1, 2]), 2, 1, Uint32Array.of(0), floats), /^data: expected a typed array$/],
 	['divergences of different shapes', () => native.klDivergence(matrix(2, 3), matrix(3, 2)), /^klDivergence: expected two matrices of the same shape$/],
 	['a matrix of another size', () => native.klDivergence(matrix(2, 3, floats.subarray(1)), matrix(2, 3)), /^data: expected 24 bytes, got 20$/],
 	['a matrix of an unknown dtype', () => native.klDivergence({...matrix(2, 3), dtype: wrong('I8')}, matrix(2, 3)), /^dtype: expected F32, F16 or BF16, got I8$/],
-	['more of the largest than there are', () => native.topK(floats, 2, 3, 4), /^count: expected 0 to 3$/],
-	['scores of another size', () => native.topK(floats, 2, 2, 1), /^scores: expected rows x columns elements$/],
-	['scores that are no floats', () => native.topK(wrong(new Int32Array(6)), 2, 3, 1), /^scores: expected floats$/],
+	['more of the largest than there are', () => native.topK(matrix(2, 3), 4), /^count: expected 0 to 3$/],
+	['scores of another size', () => native.topK(matrix(2, 2, floats), 1), /^data: expected 16 bytes, got 24$/],
+	['doubles of another size', () => native.topK({...matrix(2, 2, floats), dtype: 'F64'}, 1), /^scores: expected rows x columns elements$/],
+	['scores of an unknown dtype', () => native.topK({...matrix(2, 3), dtype: wrong('I32')}, 1), /^dtype: expected F32, F16 or BF16, got I32$/],
 	['an out of doubles that is too short', () => native.klDivergence(matrix(2, 3), matrix(2, 3), new Float64Array(1)), /^out: expected a typed array of its kind and of 2 elements$/],
-	['an out of another kind', () => native.topK(floats, 2, 3, 1, wrong(new Float32Array(2))), /^out: expected a typed array of its kind and of 2 elements$/],
+	['an out of another kind', () => native.topK(matrix(2, 3), 1, wrong(new Float32Array(2))), /^out: expected a typed array of its kind and of 2 elements$/],
 	['an out of divergences that overlaps a matrix', () => {
 		const buffer = new ArrayBuffer(24);
 		return native.klDivergence(matrix(2, 3, new Float32Array(buffer)), matrix(2, 3), new Float64Array(buffer, 0, 2));
@@ -157,7 +158,8 @@ for (const [group, refusals] of Object.entries({opening, running: arguments_, wr
 // not there. The sizes are the smallest that do.
 const crashes: Readonly<Record<string, string>> = {
 	'a matrix whose bytes come to 2^64': `native.klDivergence(...[0, 1].map(() => ({data: new Float32Array(0), dtype: 'F32', rows: 2 ** 12, columns: 2 ** 50})))`,
-	'scores of 2^64 elements': `native.topK(new Float32Array(0), 2 ** 62, 4, 0)`,
+	'scores of 2^64 elements': `native.topK({data: new Float32Array(0), dtype: 'F32', rows: 2 ** 50, columns: 2 ** 12}, 0)`,
+	'doubles of 2^64 bytes': `native.topK({data: new Float64Array(0), dtype: 'F64', rows: 2 ** 50, columns: 2 ** 11}, 0)`,
 	'data to slice of 2^64 bytes': `native.sliceColumns(new Float64Array(0), 1, 2 ** 61, Uint32Array.of(5), new Float64Array(1))`,
 	'a piece of 2^128 bytes': `native.writeFiles([{path: '/nonexistent/never', header: new Uint8Array(0), pieces: [{file, begin: 0, rows: 2 ** 52, columns: 2 ** 52, itemBytes: 2 ** 24, keepRows: Uint32Array.of(2 ** 30), keepColumns: Uint32Array.of(1)}]}])`,
 	'scores of neurons that one matrix does not have': `native.neuronScores({metric: 'wanda', activations: matrix(1, 4e6), down: matrix(1, 2)})`,
@@ -195,7 +197,8 @@ const shapeless: readonly Refusal[] = [
 	['a shape that is no list', withEmbedding({shape: wrong({})}), /^shape: expected an array$/],
 	['neurons that are no list', withView({neurons: {}}), /^neurons: expected an array$/],
 	['pieces that are no list', () => native.writeFiles([{path: 'x', header: new Uint8Array(0), pieces: wrong({})}]), /^pieces: expected an array$/],
-	['scores that are no typed array', () => native.topK(wrong([1, 2]), 1, 2, 1), /^scores: expected floats$/],
+	['scores that are no matrix', () => native.topK(wrong(5), 1), /^scores: expected an object$/],
+	['scores that are in no typed array', () => native.topK({data: wrong([1, 2]), dtype: 'F64', rows: 1, columns: 2}, 1), /^scores: expected a typed array$/],
 ];
 for (const [what, call, message] of shapeless) {
 	test(`refuses ${what}`, t => {
@@ -204,7 +207,7 @@ for (const [what, call, message] of shapeless) {
 }
 
 test('scores that are not a number are refused by the job', async t => {
-	await t.throwsAsync(native.topK(Float64Array.of(1, Number.NaN), 1, 2, 1).promise, {code: 'ERR_BAD_ARGUMENT', message: 'scores: expected numbers, got NaN in row 0'});
+	await t.throwsAsync(native.topK({data: Float64Array.of(1, Number.NaN), dtype: 'F64', rows: 1, columns: 2}, 1).promise, {code: 'ERR_BAD_ARGUMENT', message: 'scores: expected numbers, got NaN in row 0'});
 });
 
 test('after all refusals the model still works', async t => {

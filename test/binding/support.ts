@@ -20,6 +20,14 @@ export const startLong = (native: Native, model: ModelHandle, onProgress?: JobPr
 export const codeOf = async (promise: Promise<unknown>): Promise<unknown> =>
 	promise.then(() => 'resolved', (error: unknown) => (error as {code?: string}).code);
 
+/** Jobs that run at a time, at most: native/base/job_threads.cc. */
+export const mostJobs = ({threads}: Native): number => Math.max(16, 4 * threads);
+
+/** Resolves once every promise that is settled now has called back. */
+export const nextTick = async <Value>(value: Value): Promise<Value> => new Promise(resolve => {
+	setImmediate(resolve, value);
+});
+
 /** Resolves with what the promise does, or with 'late'. */
 export const within = async <Value>(durationMs: number, promise: Promise<Value>): Promise<Value | 'late'> => {
 	const patience = new AbortController();

@@ -47,7 +47,7 @@ for (const [form, texts] of Object.entries(forms)) {
 
 const failures: ReadonlyArray<readonly [what: string, texts: unknown, code: string, message: RegExp]> = [
 	['a number among the texts', ['a', 5], 'ERR_BAD_DATA', /^texts, record 2: expected a string or an object with text, got 5$/],
-	['a record without text', [{prompt: 'a'}], 'ERR_BAD_DATA', /^texts, record 1: expected a string or an object with text, got a Object$/],
+	['a record without text', [{prompt: 'a'}], 'ERR_BAD_DATA', /^texts, record 1: expected a string or an object with text, got an Object$/],
 	['a function that gives no iterable', () => 5, 'ERR_BAD_ARGUMENT', /^texts: expected the function to give an iterable of texts, got 5$/],
 	['a function that fails', () => {
 		throw new Error('no connection');

@@ -50,15 +50,27 @@ test('FLAB_THREADS, FLAB_CPU and TMPDIR show, with the reason', async t => {
 	t.is(diagnosis.addon.loaded, true);
 });
 
-test('more threads than there are, and no number of threads, are warnings with a remedy', async t => {
-	for (const [wanted, message] of [['100000', /^FLAB_THREADS=100000 is more than the \d+ that the machine grants$/], ['many', /^FLAB_THREADS=many is no number of threads and has no effect$/]] as const) {
-		const {code, diagnosis} = await doctorWith({FLAB_THREADS: wanted});
-		t.is(code, 0);
-		const problem = diagnosis.problems.find(({about}) => about === 'threads');
-		t.regex(problem!.message, message);
-		t.true(problem!.remedy.length > 10);
-	}
+test('more threads than there are, and fewer that could be started than were asked for, are warnings with a remedy', async t => {
+	const {code, diagnosis} = await doctorWith({FLAB_THREADS: '100000'});
+	t.is(code, 0);
+	const about = (threads: Partial<Diagnosis['threads']>) => problemsOf({...diagnosis, threads: {...diagnosis.threads, affinity: 8, cgroup: null, wanted: null, ...threads}}).filter(problem => problem.about === 'threads');
+	t.regex(diagnosis.problems.find(({about}) => about === 'threads')!.message, /^FLAB_THREADS=100000 is more than the \d+ that the machine grants$/);
+	t.like(about({allowed: 3})[0], {severity: 'warning', message: 'Only 3 of 8 threads could be started'});
+	t.regex(about({allowed: 3})[0]!.remedy, /ulimit -u/);
+	t.like(about({allowed: 3, wanted: '4'})[0], {message: 'Only 3 of 4 threads could be started'});
+	t.like(about({allowed: 2, cgroup: 2, wanted: '4'})[0], {message: 'FLAB_THREADS=4 is more than the 2 that the machine grants'});
+	t.deepEqual([{allowed: 8}, {allowed: 2, cgroup: 2}, {allowed: 4, wanted: '4'}, {allowed: 2, cgroup: 2, wanted: '2'}].flatMap(about), []);
 });
+
+for (const wanted of ['1.5', '1e3', '0x2', 'abc', '0', '-1']) {
+	test(`FLAB_THREADS=${wanted}, which is no number of threads, is an error`, async t => {
+		const {code, diagnosis} = await doctorWith({FLAB_THREADS: wanted});
+		t.is(code, 1);
+		t.deepEqual(diagnosis.problems.map(({about, severity, message, remedy}) => [about, severity, message, remedy]), [
+			['threads', 'error', `FLAB_THREADS: expected a whole number of at least 1, got "${wanted}"`, 'Set FLAB_THREADS to a number of threads, or unset it.'],
+		]);
+	});
+}
 
 test('the affinity of the process is honoured', async t => {
 	if (process.platform !== 'linux') {

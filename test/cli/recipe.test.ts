@@ -132,7 +132,7 @@ test('what turns out to be wrong in the work is told by the name that it has whe
 test('options of another command are no names that a recipe may have', async t => {
 	const {file} = await recipeFile(t, base);
 	t.deepEqual(await complaintsOf(t, 'inspect', '--recipe', file), Object.keys(base).filter(name => name !== 'model').map(name =>
-		`${file}: ${name}: expected no such name, got ${{out: '"/o"', corpus: '"/c"', threads: '4', verify: 'false'}[name] ?? 'a Object'}`));
+		`${file}: ${name}: expected no such name, got ${{out: '"/o"', corpus: '"/c"', threads: '4', verify: 'false'}[name] ?? 'an Object'}`));
 });
 
 for (const [what, text, message] of [['no JSON', '{model: 1}', /: expected JSON, got .*/], ['a list', '[]', /: expected an object with options, got \[\]$/], ['null', 'null', /: expected an object with options, got null$/]] as const) {

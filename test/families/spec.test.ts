@@ -57,7 +57,7 @@ const bad: ReadonlyArray<readonly [config: Config, message: string]> = [
 	[{hidden_size: 2}, 'head_dim: expected a whole number from 1 to 65536, or null, got 0'],
 	[{layer_types: ['full_attention']}, 'layer_types: expected 4 names, one for each layer, got 1'],
 	[{layer_types: [1, 2, 3, 4]}, 'layer_types: expected a list of names, or null, got [1,2,3,4]'],
-	[{per_layer_config: {0: {}}}, 'per_layer_config: expected no such key, got a Object'],
+	[{per_layer_config: {0: {}}}, 'per_layer_config: expected no such key, got an Object'],
 	[{rope_scaling: {rope_type: 'yarn', factor: 4}}, 'rope type: expected one of default, linear, llama3, got "yarn"'],
 	[{rope_parameters: {rope_type: 'dynamic', factor: 4}}, 'rope type: expected one of default, linear, llama3, got "dynamic"'],
 	[{rope_scaling: {type: 'longrope'}}, 'rope type: expected one of default, linear, llama3, got "longrope"'],

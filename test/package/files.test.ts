@@ -4,7 +4,7 @@ import {dirname, join, normalize} from 'node:path';
 import test from 'ava';
 import {packageRoot} from '../../ts/native/root.js';
 import {emptyFolder, run, succeed} from './processes.js';
-import {pack} from './tarball.js';
+import {pack, prebuilt} from './tarball.js';
 import type {Tarball} from './tarball.js';
 
 let unpacked: string;
@@ -18,14 +18,12 @@ test.before(async () => {
 	await succeed('tar', ['-xf', tarball.file, '--strip-components', '1', '-C', unpacked], {cwd: folder});
 });
 
-const platform = `${process.platform}-${process.arch}`;
-
 /** What the check of a tarball says, which the release runs on the one that is published. */
-const check = async (file: string, platforms: readonly string[] = [], update = '') =>
-	run(process.execPath, [join(packageRoot, 'scripts/tarball.mjs'), file, ...platforms], {cwd: packageRoot, environment: {UPDATE_FILES: update}});
+const check = async (file: string, binaries: readonly string[] = [], update = '') =>
+	run(process.execPath, [join(packageRoot, 'scripts/tarball.mjs'), file, ...binaries], {cwd: packageRoot, environment: {UPDATE_FILES: update}});
 
 test('the tarball holds the listed files and nothing else, within the bounds of its size', async t => {
-	const {code, out, errors} = await check(tarball.file, [platform], process.env['UPDATE_FILES']);
+	const {code, out, errors} = await check(tarball.file, [prebuilt], process.env['UPDATE_FILES']);
 	t.log(out.trim());
 	t.deepEqual([code, errors], [0, '']);
 });
@@ -34,12 +32,13 @@ test('a tarball without a prebuilt binary, with a file too many or one too large
 	const published = await check(tarball.file);
 	t.is(published.code, 1);
 	t.regex(published.errors, /^- prebuilds\/linux-(?:x64|arm64)\/flab-pruner\.glibc\.node$/m);
+	t.regex(published.errors, /^- prebuilds\/linux-x64\/flab_cuda\.so$/m);
 
 	await writeFile(join(unpacked, 'dist/more.js'), 'x'.repeat(5_000_000));
 	const file = join(dirname(unpacked), 'more.tgz');
 	await succeed('tar', ['-czf', file, '--format=ustar', '--transform', 's,^\\.,package,', '.'], {cwd: unpacked});
 	await rm(join(unpacked, 'dist/more.js'));
-	const {code, errors} = await check(file, [platform]);
+	const {code, errors} = await check(file, [prebuilt]);
 	t.is(code, 1);
 	t.regex(errors, /^\+ dist\/more\.js$/m);
 	t.regex(errors, /^expected at most \d+ bytes unpacked, got \d+$/m);
@@ -56,12 +55,13 @@ test('npm pack without the prebuilt binaries is refused, unless it is asked for'
 	await cp(join(packageRoot, 'scripts'), join(copy, 'scripts'), {recursive: true});
 	const refused = await prepack({npm_command: 'pack'});
 	t.is(refused.status, 1);
-	t.regex(refused.stderr, /^flab-pruner: expected prebuilds\/linux-x64\/\S+ and prebuilds\/linux-arm64\/\S+ to be packed, found none\.\nnpm run prebuilds makes both; PACK_WITHOUT_PREBUILDS=1 /);
+	t.regex(refused.stderr, /^flab-pruner: expected prebuilds\/linux-x64\/flab-pruner\.glibc\.node, prebuilds\/linux-x64\/flab_cuda\.so, prebuilds\/linux-arm64\/flab-pruner\.glibc\.node to be packed, found none of them\.\nnpm run prebuilds makes them/);
 	t.is((await prepack({npm_command: 'pack', PACK_WITHOUT_PREBUILDS: '1'})).status, 0);
 	t.is((await prepack({npm_command: 'install'})).status, 0);
-	for (const name of ['linux-x64', 'linux-arm64']) {
-		await mkdir(join(copy, 'prebuilds', name), {recursive: true});
-		await writeFile(join(copy, 'prebuilds', name, 'flab-pruner.glibc.node'), '');
+	for (const name of ['linux-x64/flab-pruner.glibc.node', 'linux-x64/flab_cuda.so', 'linux-arm64/flab-pruner.glibc.node']) {
+		t.is((await prepack({npm_command: 'publish'})).status, 1, name);
+		await mkdir(dirname(join(copy, 'prebuilds', name)), {recursive: true});
+		await writeFile(join(copy, 'prebuilds', name), '');
 	}
 
 	t.is((await prepack({npm_command: 'publish'})).status, 0);

@@ -138,7 +138,7 @@ test('inspect takes a model and nothing else', t => {
 
 test('signal and onProgress must be what they are called', t => {
 	t.notThrows(() => checkControl({signal: new AbortController().signal, onProgress() {}}));
-	t.throws(() => checkControl({signal: {} as never}), {code: 'ERR_BAD_ARGUMENT', message: 'signal: expected an AbortSignal, got a Object'});
+	t.throws(() => checkControl({signal: {} as never}), {code: 'ERR_BAD_ARGUMENT', message: 'signal: expected an AbortSignal, got an Object'});
 	t.throws(() => checkControl({onProgress: 1 as never}), {code: 'ERR_BAD_ARGUMENT', message: 'onProgress: expected a function, got 1'});
 });
 
@@ -158,10 +158,10 @@ test('a corpus that can be read once only is refused, as are files beside texts'
 		yield 'a';
 	})();
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: stream})), [
-		'corpus: expected a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only), got a AsyncGenerator',
+		'corpus: expected a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only), got an AsyncGenerator',
 	]);
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: stream}})), [
-		'corpus.texts: expected a list of texts, or a function that makes them: they are read more than once, got a AsyncGenerator',
+		'corpus.texts: expected a list of texts, or a function that makes them: they are read more than once, got an AsyncGenerator',
 	]);
 	t.deepEqual(lines(t, () => plan({model: 'm', corpus: {texts: ['a'], paths: ['b'], fields: ['c']}})), [
 		'corpus.paths: expected no such name beside texts, which come from no file, got ["b"]',

@@ -37,7 +37,7 @@ test('the text begins with the version, ends in one line break and keeps ranges 
 });
 
 test('a plan with a member that the schema does not know is not written', t => {
-	t.throws(() => planToJson({...examplePlan(), madeAt: 'today'} as never), {code: 'ERR_INTERNAL', message: /madeAt: expected no such name/});
+	t.throws(() => planToJson({...examplePlan(), madeAt: 'today'} as never), {code: 'ERR_BAD_PLAN', message: /madeAt: expected no such name/});
 });
 
 test('a byte-order mark does not matter', t => {

@@ -4,6 +4,7 @@ import process from 'node:process';
 import {FlabError} from '../errors.js';
 import type {Native, Resources} from '../native/contract.js';
 import {glibcVersion} from '../native/glibc.js';
+import {guarded} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
 import {addonOrigin} from '../native/origin.js';
 import {packageRoot} from '../native/root.js';
@@ -15,8 +16,7 @@ import {problemsOf} from './problems.js';
 
 /** Finds out how flab-pruner is installed here and what the machine grants it. Never rejects: an addon that does not load is a finding. */
 export const doctor = async (): Promise<Diagnosis> => {
-	const {addon, native} = loadAddon();
-	const resources = native?.resources();
+	const {addon, native, resources} = loadAddon();
 	const findings = {
 		version: packageRoot === '' ? 'unknown' : generator().version,
 		node: process.versions.node,
@@ -32,10 +32,10 @@ export const doctor = async (): Promise<Diagnosis> => {
 	return {healthy: problems.every(({severity}) => severity !== 'error'), ...findings, problems};
 };
 
-const loadAddon = (): {readonly addon: Diagnosis['addon']; readonly native?: Native} => {
+const loadAddon = (): {readonly addon: Diagnosis['addon']; readonly native?: Native; readonly resources?: Resources} => {
 	try {
 		const native = loadNative();
-		return {addon: {loaded: true, ...addonOrigin(), error: null}, native};
+		return {addon: {loaded: true, ...addonOrigin(), error: null}, native, resources: guarded(() => native.resources())};
 	} catch (error) {
 		const {code, message, hint} = error instanceof FlabError ? error : {code: 'ERR_INTERNAL', message: String(error), hint: undefined};
 		return {addon: {loaded: false, file: null, origin: null, error: {code, message, hint: hint ?? null}}};

@@ -24,19 +24,27 @@ const addonProblem = ({addon: {error}}: Findings): DiagnosedProblem | undefined 
 		return undefined;
 	}
 
-	return error.code === 'ERR_BAD_ARGUMENT'
-		? {about: 'cpu', severity: 'error', message: error.message, remedy: 'Set FLAB_CPU to one of these, or unset it.'}
-		: {about: 'addon', severity: 'error', message: error.message, remedy: error.hint ?? 'Reinstall flab-pruner.'};
+	const about = error.code !== 'ERR_BAD_ARGUMENT' ? 'addon' : error.message.startsWith('FLAB_THREADS') ? 'threads' : 'cpu';
+	return {about, severity: 'error', message: error.message, remedy: error.hint ?? 'Reinstall flab-pruner.'};
 };
 
-const threadsProblem = ({threads: {allowed, wanted}}: Findings): DiagnosedProblem | undefined => {
-	if (wanted === null || allowed === null || Number(wanted) === allowed) {
+const threadsProblem = ({threads: {allowed, affinity, cgroup, wanted}}: Findings): DiagnosedProblem | undefined => {
+	if (allowed === null || affinity === null) {
 		return undefined;
 	}
 
-	return Number.isSafeInteger(Number(wanted)) && Number(wanted) > 0
-		? {about: 'threads', severity: 'warning', message: `FLAB_THREADS=${wanted} is more than the ${allowed} that the machine grants`, remedy: 'Ask the scheduler or the container for more CPUs, or lower it.'}
-		: {about: 'threads', severity: 'warning', message: `FLAB_THREADS=${wanted} is no number of threads and has no effect`, remedy: 'Set it to a whole number of at least 1, or unset it.'};
+	const [granted, asked] = [Math.min(affinity, cgroup ?? affinity), wanted === null ? affinity : Number(wanted)];
+	if (allowed < Math.min(granted, asked)) {
+		return {
+			about: 'threads', severity: 'warning', message: `Only ${allowed} of ${Math.min(granted, asked)} threads could be started`,
+			remedy: 'Raise the limit of processes (ulimit -u, or pids.max of the container or job), or run less beside it.',
+		};
+	}
+
+	return wanted === null || asked <= granted ? undefined : {
+		about: 'threads', severity: 'warning', message: `FLAB_THREADS=${wanted} is more than the ${granted} that the machine grants`,
+		remedy: 'Ask the scheduler or the container for more CPUs, or lower it.',
+	};
 };
 
 const memoryProblem = ({memory: {availableBytes, cgroupBytes}}: Findings): DiagnosedProblem | undefined =>

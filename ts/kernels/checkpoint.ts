@@ -2,7 +2,7 @@
 import {withCaller} from '../caller.js';
 import {readCheckpoint} from '../checkpoint/read.js';
 import type {TensorEntry} from '../checkpoint/safetensors.js';
-import {badArgument} from '../errors.js';
+import {Words, badArgument} from '../errors.js';
 import type {MappedFile} from '../native/contract.js';
 import {mapFile} from '../native/jobs.js';
 import type {Matrix, TensorData} from './matrix.js';
@@ -69,7 +69,7 @@ export const openCheckpoint = withCaller(async (dir: string): Promise<Checkpoint
 		names: [...checkpoint.tensors.keys()],
 		tensor(name) {
 			if (closed) {
-				throw badArgument('checkpoint', 'one that is open', 'one that was closed', 'Take its tensors before close(), or before the end of the block that has `using`.');
+				throw badArgument('checkpoint', 'one that is open', new Words('one that was closed'), 'Take its tensors before close(), or before the end of the block that has `using`.');
 			}
 
 			const entry = checkpoint.tensors.get(name);

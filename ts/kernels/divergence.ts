@@ -2,13 +2,17 @@ import {withCaller} from '../caller.js';
 import {badArgument} from '../errors.js';
 import {runJob} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
-import {checkKernelOptions, kernelMatrix, outputOf} from './matrix.js';
-import type {FloatMatrix, KernelOptions} from './matrix.js';
+import {floatMatrix, halvesAndFloats} from './floats.js';
+import type {FloatMatrix} from './floats.js';
+import {kernelChecks} from './options.js';
+import type {KernelOptions} from './options.js';
+import {outputOf} from './output.js';
+import {namingTensors} from './tensors.js';
 
 /** How divergences are taken. */
 export type DivergenceOptions = KernelOptions & {
-	/** [rows] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
-	readonly out?: Float64Array;
+	/** [rows] memory for the result, which may not overlap the matrices, or its bytes at a multiple of 8; without it, new memory is taken. */
+	readonly out?: Float64Array | Uint8Array;
 };
 
 /**
@@ -19,14 +23,14 @@ export type DivergenceOptions = KernelOptions & {
  *
  * @param p logits of the reference, f32, bf16 or f16
  * @param q logits of the candidate, same shape; its dtype may differ
- * @returns [rows] nats; `out` if it was given
+ * @returns [rows] nats; `out` if it was given, or an array on its bytes
  * @throws ERR_BAD_ARGUMENT if the matrices or `out` don't fit, ERR_ABORTED
  */
-export const klDivergence = withCaller(async (p: FloatMatrix, q: FloatMatrix, options: DivergenceOptions = {}): Promise<Float64Array> => {
-	checkKernelOptions(options);
-	const [reference, candidate] = [kernelMatrix('p', p), kernelMatrix('q', q)];
+export const klDivergence = withCaller(async (p: FloatMatrix, q: FloatMatrix, options: DivergenceOptions = {}): Promise<Float64Array> => namingTensors({p, q}, async () => {
+	kernelChecks().checkKernelOptions(options);
+	const [reference, candidate] = [floatMatrix('p', p, halvesAndFloats), floatMatrix('q', q, halvesAndFloats)];
 	if (reference.rows !== candidate.rows || reference.columns !== candidate.columns) {
-		throw badArgument('q.shape', `[${reference.rows}, ${reference.columns}] as p has`, [candidate.rows, candidate.columns]);
+		throw badArgument('q.shape', `[${reference.rows}, ${reference.columns}] as p has`, [candidate.rows, candidate.columns], 'Slice the larger one, so that both have the logits of the same positions and tokens.');
 	}
 
 	if (reference.columns === 0 && reference.rows > 0) {
@@ -37,4 +41,4 @@ export const klDivergence = withCaller(async (p: FloatMatrix, q: FloatMatrix, op
 	const native = loadNative();
 	await runJob(() => native.klDivergence(reference, candidate, out), options);
 	return out;
-});
+}));

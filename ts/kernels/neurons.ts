@@ -3,8 +3,12 @@ import {badArgument} from '../errors.js';
 import type {NeuronMetric} from '../native/contract.js';
 import {runJob} from '../native/jobs.js';
 import {loadNative} from '../native/load.js';
-import {checkKernelOptions, kernelMatrix, outputOf} from './matrix.js';
-import type {FloatMatrix, KernelOptions} from './matrix.js';
+import {floatMatrix, halvesAndFloats} from './floats.js';
+import type {FloatMatrix} from './floats.js';
+import {kernelChecks} from './options.js';
+import type {KernelOptions} from './options.js';
+import {outputOf} from './output.js';
+import {namingTensors} from './tensors.js';
 
 /** What the neurons of an FFN are scored by. */
 export type NeuronScoresInput = {
@@ -26,8 +30,8 @@ export type NeuronScoresInput = {
 
 /** How neurons are scored. */
 export type NeuronScoresOptions = KernelOptions & {
-	/** [F] memory for the result, which may not overlap the matrices; without it, new memory is taken. */
-	readonly out?: Float64Array;
+	/** [F] memory for the result, which may not overlap the matrices, or its bytes at a multiple of 8; without it, new memory is taken. */
+	readonly out?: Float64Array | Uint8Array;
 };
 
 type Part = 'activations' | 'down' | 'gate' | 'up';
@@ -39,27 +43,31 @@ const parts: Readonly<Record<NeuronMetric, readonly Part[]>> = {
 	fluctuation: ['activations', 'down'],
 };
 
+const meanings: Readonly<Record<Part, string>> = {
+	activations: 'what goes into down_proj, [tokens, neurons]',
+	down: 'the weight of down_proj, [width, neurons]',
+	gate: 'the weight of gate_proj, [neurons, width]',
+	up: 'the weight of up_proj, [neurons, width]',
+};
+
 /**
  * Scores of the F neurons of a gated FFN; bigger is more worth keeping. Sums are taken in doubles, in the order of tokens.
  *
- * @returns [F]; `out` if it was given
+ * @returns [F]; `out` if it was given, or an array on its bytes
  * @throws ERR_BAD_ARGUMENT if a matrix that the metric needs is missing, or a matrix or `out` does not fit, ERR_ABORTED
  */
-export const neuronScores = withCaller(async (input: NeuronScoresInput, options: NeuronScoresOptions = {}): Promise<Float64Array> => {
-	checkKernelOptions(options);
+export const neuronScores = withCaller(async (input: NeuronScoresInput, options: NeuronScoresOptions = {}): Promise<Float64Array> => namingTensors({...input}, async () => {
+	kernelChecks().checkKernelOptions(options);
+	kernelChecks().checkNeuronScores(input);
 	const {metric} = input;
 	const needed = parts[metric];
-	if (needed === undefined) {
-		throw badArgument('metric', Object.keys(parts).join(', '), metric);
-	}
-
 	const matrices = Object.fromEntries(needed.map(part => {
 		const matrix = input[part];
 		if (matrix === undefined) {
-			throw badArgument(part, `a matrix, as ${metric} needs it`, matrix);
+			throw badArgument(part, `a matrix, as ${metric} needs it`, matrix, `Pass ${meanings[part]}.`);
 		}
 
-		return [part, kernelMatrix(part, matrix)];
+		return [part, floatMatrix(part, matrix, halvesAndFloats)];
 	}));
 	const neurons = needed.map(part => ({part, count: part === 'gate' || part === 'up' ? matrices[part]!.rows : matrices[part]!.columns}));
 	const odd = neurons.find(({count}) => count !== neurons[0]!.count);
@@ -71,4 +79,4 @@ export const neuronScores = withCaller(async (input: NeuronScoresInput, options:
 	const native = loadNative();
 	await runJob(() => native.neuronScores({metric, ...matrices}, out), options);
 	return out;
-});
+}));

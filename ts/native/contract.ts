@@ -147,7 +147,7 @@ export type PackedTexts = {
 /** Positions that count for a divergence: the last token of each text, or every token. */
 export type Positions = 'last' | 'all';
 
-/** A job on a thread of its own. `cancel` makes `promise` reject with code ERR_ABORTED. */
+/** A job on a thread apart. `cancel` makes `promise` reject with code ERR_ABORTED. */
 export type Job<Result> = {
 	readonly promise: Promise<Result>;
 	cancel(): void;
@@ -278,10 +278,10 @@ export type WriteFile = {
 };
 
 /** Elements for the kernels that work on callers' tensors. */
-export type KernelMatrix = {
+export type KernelMatrix<Dtype = ComputeDtype> = {
 	/** Elements, or their bytes, which need not be aligned. */
-	readonly data: Float32Array | Uint16Array | Uint8Array;
-	readonly dtype: ComputeDtype;
+	readonly data: Float32Array | Float64Array | Uint16Array | Uint8Array;
+	readonly dtype: Dtype;
 	readonly rows: number;
 	readonly columns: number;
 };
@@ -357,5 +357,5 @@ export type Native = {
 	/** [F] scores of neurons from activations [T, F] (unused by 'magnitude'), `down` [D, F], and for 'magnitude' `gate`, `up` [F, D]. */
 	neuronScores(input: {readonly metric: NeuronMetric; readonly activations?: KernelMatrix; readonly down?: KernelMatrix; readonly gate?: KernelMatrix; readonly up?: KernelMatrix}, out?: Float64Array): Job<Float64Array>;
 	/** [rows, count] ascending indices of the `count` largest of each row; equal values go to the lower index. */
-	topK(scores: Float32Array | Float64Array, rows: number, columns: number, count: number, out?: Uint32Array): Job<Uint32Array>;
+	topK(scores: KernelMatrix<ComputeDtype | 'F64'>, count: number, out?: Uint32Array): Job<Uint32Array>;
 };

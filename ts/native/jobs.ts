@@ -4,6 +4,7 @@ import type {Job, JobProgress, MappedFile} from './contract.js';
 import {deviceHints} from './deviceHints.js';
 import {withLimits} from './limits.js';
 import {loadNative} from './load.js';
+import {cancelWith} from './signals.js';
 
 /** How a job reports and is stopped, and how many threads it may take. */
 export type JobControl = {
@@ -16,17 +17,13 @@ export type JobControl = {
 export const runJob = async <Result>(start: (onProgress?: JobProgress) => Job<Result>, {signal, onProgress, threads}: JobControl = {}): Promise<Result> => {
 	throwIfAborted(signal);
 	const job = guarded(() => threads === undefined ? start(onProgress) : withLimits(loadNative(), {threads}, () => start(onProgress)));
-	const cancel = () => {
-		job.cancel();
-	};
-
-	signal?.addEventListener('abort', cancel, {once: true});
+	const forget = signal && cancelWith(signal, job);
 	try {
 		return await job.promise;
 	} catch (error) {
 		throw asFlabError(error, signal);
 	} finally {
-		signal?.removeEventListener('abort', cancel);
+		forget?.();
 	}
 };
 
@@ -63,9 +60,15 @@ const asFlabError = (error: unknown, signal?: AbortSignal): unknown => {
 		return new FlabError('ERR_MEMORY', `Not enough memory: ${message}`, {hint: 'Pass a larger maxMemory (--max-memory) if there is one, or use fewer or shorter calibration texts.', cause: error});
 	}
 
+	if (code === 'EAGAIN') {
+		return new FlabError('ERR_MEMORY', message ?? '', {hint: noThreadHint, cause: error});
+	}
+
 	if ((errorCodes as readonly string[]).includes(code ?? '')) {
 		return new FlabError(code as FlabErrorCode, message ?? '', {file, hint: deviceHints[code!], cause: error});
 	}
 
 	return file === undefined ? error : fileError('write', file, error);
 };
+
+const noThreadHint = 'The system lets this process have no more threads: raise the limit of processes (ulimit -u, or pids.max of the container or job) or of address space (ulimit -v), or run less beside it.';

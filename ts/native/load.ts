@@ -38,9 +38,10 @@ const load = (): {readonly native: Native; readonly file: string} => {
 		try {
 			return {native: ofVersion(version, require(file) as Native), file};
 		} catch (cause) {
-			// FLAB_CPU: the addon is there, and refuses what it was told.
-			if ((cause as {code?: string}).code === 'ERR_BAD_ARGUMENT') {
-				throw new FlabError('ERR_BAD_ARGUMENT', (cause as Error).message, {cause});
+			// The addon is there, and refuses what it was told.
+			const {code, message} = cause as {readonly code?: string; readonly message: string};
+			if (code === 'ERR_BAD_ARGUMENT') {
+				throw new FlabError('ERR_BAD_ARGUMENT', message, {hint: variableHints.find(([name]) => message.startsWith(name))?.[1], cause});
 			}
 
 			attempts.push({file, cause});
@@ -49,6 +50,11 @@ const load = (): {readonly native: Native; readonly file: string} => {
 
 	throw loadFailure(attempts);
 };
+
+const variableHints = [
+	['FLAB_CPU', 'Set FLAB_CPU to one of these, or unset it.'],
+	['FLAB_THREADS', 'Set FLAB_THREADS to a number of threads, or unset it.'],
+] as const;
 
 // In the order of node-gyp-build, whose choice is mostly the first of them that is there. If that does not load, the next may:
 // a folder that was built elsewhere and copied here has prebuilt binaries too.

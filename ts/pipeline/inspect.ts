@@ -4,6 +4,7 @@ import {parameterTable} from '../families/parameters.js';
 import {readCheckpoint} from '../checkpoint/read.js';
 import {resolveInspectOptions} from '../plan/options.js';
 import type {InspectOptions} from '../plan/options.js';
+import {checkControl} from '../progress.js';
 import type {Control} from '../progress.js';
 import type {Inspection} from '../report/inspection.js';
 import {readTokenizer} from '../tokenizer/files.js';
@@ -14,7 +15,8 @@ import {dtypesOf} from './source.js';
  *
  * @throws FlabError: ERR_READ, ERR_BAD_FILE, ERR_BAD_CONFIG, ERR_UNKNOWN_FAMILY
  */
-export const inspect = async (options: InspectOptions, _control: Control = {}): Promise<Inspection> => {
+export const inspect = async (options: InspectOptions, control: Control = {}): Promise<Inspection> => {
+	checkControl(control);
 	const {model} = resolveInspectOptions(options);
 	const checkpoint = await readCheckpoint(model);
 	const layout = layoutOf(checkpoint);

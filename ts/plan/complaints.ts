@@ -1,3 +1,4 @@
+import {closestMatch} from 'leven';
 import type {z} from 'zod';
 import {describe} from '../errors.js';
 
@@ -29,13 +30,20 @@ type Issue = z.core.$ZodIssue;
 const issueComplaints = (issue: Issue, parents: readonly PropertyKey[], root: unknown): readonly Complaint[] => {
 	const keys = [...parents, ...issue.path];
 	if (issue.code === 'unrecognized_keys') {
-		return issue.keys.map(key => ({path: pathText([...keys, key]), expected: 'no such name', got: describe(valueAt(root, [...keys, key]))}));
+		return issue.keys.map(key => ({path: pathText([...keys, key]), expected: `no such name${meantName(key, issue.message.split(' '))}`, got: describe(valueAt(root, [...keys, key]))}));
 	}
 
 	const branch = issue.code === 'invalid_union' && isData(valueAt(root, keys)) ? meantBranch(issue.errors) : undefined;
 	const got = issue.code === 'custom' ? issue.params?.['got'] as string | undefined : undefined;
 	return branch?.flatMap(inner => issueComplaints(inner, keys, root))
 		?? [{path: pathText(keys), expected: issue.message, got: got ?? describe(valueAt(root, keys))}];
+};
+
+// One slip of the keyboard for every three letters, and any of the shift key.
+const meantName = (key: string, names: readonly string[]): string => {
+	const lower = names.map(name => name.toLowerCase());
+	const closest = closestMatch(key.toLowerCase(), lower, {maxDistance: Math.max(1, Math.floor(key.length / 3))});
+	return closest === undefined ? '' : ` (did you mean ${names[lower.indexOf(closest)]!}?)`;
 };
 
 // Of the forms that a value may have, the one that was meant is the one whose outer type fits; if that is not clear, the union's own words serve.

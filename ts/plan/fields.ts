@@ -26,5 +26,9 @@ export const flag = () => z.boolean('true or false');
 /** What a schema's type is called in the public types, and how it is described there (scripts/generate.mjs). */
 export const named = (tsName: string, tsDoc: string): {readonly tsName: string; readonly tsDoc: string} => ({tsName, tsDoc});
 
+/** An object with these members and no others. Of an unknown one, the message is not what was expected but the names that there are. */
+export const object = <Shape extends z.core.$ZodLooseShape>(shape: Shape, expected = 'an object') =>
+	z.strictObject(shape, {error: ({code}) => code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : expected});
+
 /** A list of at least `minimum` texts. */
 export const texts = (minimum: number, item: string, expected: string) => z.array(text(item), expected).min(minimum, expected);

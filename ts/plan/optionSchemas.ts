@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import {computeChoices, defaults, ffnStrategies, layerMetrics, layerSearches, positionChoices, textFormats, vocabularySelections} from './choices.js';
 import type {TextFormat} from './choices.js';
-import {finite, flag, named, oneOf, path, text, texts, whole} from './fields.js';
+import {finite, flag, named, object, oneOf, path, text, texts, whole} from './fields.js';
 import {brokenRules} from './rules.js';
 import type {Plan} from './types.js';
 import {isGivenTexts, isRepeatable, isTextStream} from './texts.js';
@@ -60,7 +60,7 @@ export const textSource = z
 		onePath.transform(path => ({paths: [path]})),
 		manyPaths.transform(paths => ({paths})),
 		z.custom<TextMaker>(value => typeof value === 'function', repeatable).meta({tsType: '(() => TextStream | Promise<TextStream>)'}).transform(texts => ({paths: [], texts})),
-		z.strictObject({paths, texts: repeatableTexts.optional().describe('Texts of your own instead of files; given the same each time.'), ...fileShape}).superRefine(oneOrigin, always).transform(source => ({...source, paths: source.paths ?? []})),
+		object({paths, texts: repeatableTexts.optional().describe('Texts of your own instead of files; given the same each time.'), ...fileShape}).superRefine(oneOrigin, always).transform(source => ({...source, paths: source.paths ?? []})),
 	], 'a path, a list of paths, an object with paths or texts, or a function that gives texts (an iterable by itself can be read once only)')
 	.transform((source): Resolved<unknown> => source)
 	.meta(named('TextSource', 'Texts that are read more than once: files and folders, or texts of your own that are the same each time.'));
@@ -72,7 +72,7 @@ const sampleSource = (limits: typeof calibrationLimits) => {
 			onePath.transform(path => ({paths: [path], ...defaultLimits})),
 			manyPaths.transform(paths => ({paths, ...defaultLimits})),
 			z.custom<AsyncIterable<TextItem> | TextMaker>(isTextStream, 'texts').meta({tsType: 'AsyncIterable<TextItem> | (() => TextStream | Promise<TextStream>)'}).transform(texts => ({paths: [], texts, ...defaultLimits})),
-			z.strictObject({paths, texts: iterableTexts.optional().describe('Texts of your own instead of files: the first `maxTexts` are asked for, once.'), ...fileShape, ...limits})
+			object({paths, texts: iterableTexts.optional().describe('Texts of your own instead of files: the first `maxTexts` are asked for, once.'), ...fileShape, ...limits})
 				.superRefine(oneOrigin, always).transform(source => ({...source, paths: source.paths ?? []})),
 		], 'a path, a list of paths, an object with paths or texts, or an iterable of texts')
 		.transform((source): Resolved<{maxTexts: number; maxTokens: number}> => source)
@@ -81,12 +81,12 @@ const sampleSource = (limits: typeof calibrationLimits) => {
 
 /** How a plan names texts: files without their folders, or that they were given. */
 const notedTexts = <Limits extends z.core.$ZodLooseShape>(limits: Limits) => z.union([
-	z.strictObject({paths: manyPaths.describe('Files and folders, without the folders that they lie in.'), ...fileShape, ...limits}),
-	z.strictObject({texts: z.literal('given').describe('The caller gave the texts.'), ...limits}),
+	object({paths: manyPaths.describe('Files and folders, without the folders that they lie in.'), ...fileShape, ...limits}),
+	object({texts: z.literal('given', '"given"').describe('The caller gave the texts.'), ...limits}),
 ], 'an object with paths');
 
 /** How the vocabulary is pruned. */
-export const vocabulary = z.strictObject({
+export const vocabulary = object({
 	select: oneOf(vocabularySelections).default(defaults.vocabulary.select).describe([
 		'Tokens that stay: `used`: all that the texts use; `min-count`: those used at least `minCount` times; `top`: the `top` most used;',
 		'`coverage`: the most used that make up `coverage` of the texts\' tokens. Bytes, special tokens and what merges pass through stay always.',
@@ -99,7 +99,7 @@ export const vocabulary = z.strictObject({
 
 const dropForms = 'a number of layers of at least 1, or a list of layer indices';
 /** Which layers are dropped. */
-export const layers = z.strictObject({
+export const layers = object({
 	drop: z.union([whole(1, dropForms), z.array(whole(0, 'a layer index from 0'), dropForms).min(1, dropForms)], dropForms).describe('How many layers to drop, or which (from 0).'),
 	metric: oneOf(layerMetrics).default(defaults.layers.metric).describe([
 		'What a layer is judged by: `kl`: the divergence of the logits without it (Flab-Pruner, arXiv 2412.15921); `bi`, `bi-last`: block',
@@ -113,7 +113,7 @@ export const layers = z.strictObject({
 
 const widthForms = 'a whole number of neurons of at least 1, or a share above 0 and below 1';
 /** Which neurons of the FFNs are kept. */
-export const ffn = z.strictObject({
+export const ffn = object({
 	width: finite(widthForms).gt(0, widthForms).refine(width => width < 1 || Number.isSafeInteger(width), widthForms).describe('From 1: neurons to keep in every layer. Below 1: the share to keep, rounded to the nearest multiple.'),
 	strategy: oneOf(ffnStrategies).default(defaults.ffn.strategy).describe([
 		'Neurons that stay: by place (`top`, `bottom`, `middle`, `random`), by weights (`magnitude`), by activations on the calibration texts',
@@ -177,15 +177,15 @@ const withVocabulary = <Options extends {readonly corpus?: unknown; readonly voc
 	({...options, vocabulary: options.vocabulary ?? (options.corpus === undefined ? false as const : {...defaults.vocabulary} as z.output<typeof vocabulary>)});
 
 /** Schema of `PlanOptions`. */
-export const planOptionsSchema = z.strictObject(planShape, 'an object with model').superRefine(checkRules, always).transform(withVocabulary)
+export const planOptionsSchema = object(planShape, 'an object with model').superRefine(checkRules, always).transform(withVocabulary)
 	.meta(named('PlanOptions', 'What `plan` takes.'));
 
 /** Schema of `PruneOptions`. */
-export const pruneOptionsSchema = z.strictObject({...planShape, ...outputShape}, 'an object with model and out').superRefine(checkRules, always).transform(withVocabulary)
+export const pruneOptionsSchema = object({...planShape, ...outputShape}, 'an object with model and out').superRefine(checkRules, always).transform(withVocabulary)
 	.meta(named('PruneOptions', 'What `prune` takes.'));
 
 /** Schema of `ApplyOptions`. */
-export const applyOptionsSchema = z.strictObject({
+export const applyOptionsSchema = object({
 	...recipeShape,
 	model: choiceShape.model,
 	plan: z.union([path('a plan or the path of a plan file'), z.custom<Plan>(value => typeof value === 'object' && value !== null, 'a plan or the path of a plan file').meta({type: 'object', tsType: 'Plan'})], 'a plan or the path of a plan file').describe('The plan, or the path of its JSON file.'),
@@ -196,4 +196,4 @@ export const applyOptionsSchema = z.strictObject({
 }, 'an object with model, plan and out').meta(named('ApplyOptions', 'What `apply` takes.'));
 
 /** Schema of `InspectOptions`. */
-export const inspectOptionsSchema = z.strictObject({...recipeShape, model: choiceShape.model}, 'an object with model').meta(named('InspectOptions', 'What `inspect` takes.'));
+export const inspectOptionsSchema = object({...recipeShape, model: choiceShape.model}, 'an object with model').meta(named('InspectOptions', 'What `inspect` takes.'));

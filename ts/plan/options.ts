@@ -1,9 +1,9 @@
 import type {z} from 'zod';
-import {FlabError} from '../errors.js';
-import {complaintLine, complaintsOf, type Complaint} from './complaints.js';
+import {complaintsOf, type Complaint} from './complaints.js';
 import {
 	applyOptionsSchema, inspectOptionsSchema, planOptionsSchema, pruneOptionsSchema, type choiceShape, type ffn, type layers, type textSource, type vocabulary,
 } from './optionSchemas.js';
+import {parsed} from './parsed.js';
 import type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions} from './types.js';
 
 export type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions, SampleSource, TextSource} from './types.js';
@@ -13,30 +13,21 @@ export type {ApplyOptions, InspectOptions, PlanOptions, PruneOptions, SampleSour
  *
  * @throws ERR_BAD_ARGUMENT with one line for everything that is wrong: path, expected, got.
  */
-export const resolvePlanOptions = (options: PlanOptions): ResolvedPlanOptions => resolved(planOptionsSchema, options);
+export const resolvePlanOptions = (options: PlanOptions): ResolvedPlanOptions => parsed(planOptionsSchema, options);
 
 /** The same for `apply`. */
-export const resolveApplyOptions = (options: ApplyOptions): ResolvedApplyOptions => resolved(applyOptionsSchema, options);
+export const resolveApplyOptions = (options: ApplyOptions): ResolvedApplyOptions => parsed(applyOptionsSchema, options);
 
 /** The same for `prune`. */
-export const resolvePruneOptions = (options: PruneOptions): ResolvedPruneOptions => resolved(pruneOptionsSchema, options);
+export const resolvePruneOptions = (options: PruneOptions): ResolvedPruneOptions => parsed(pruneOptionsSchema, options);
 
 /** The same for `inspect`. */
-export const resolveInspectOptions = (options: InspectOptions): ResolvedInspectOptions => resolved(inspectOptionsSchema, options);
+export const resolveInspectOptions = (options: InspectOptions): ResolvedInspectOptions => parsed(inspectOptionsSchema, options);
 
 /** Everything that is wrong with `options`, nothing if they are fine. */
 export const complaintsAbout = (schema: z.ZodType, options: unknown): readonly Complaint[] => {
 	const result = schema.safeParse(options);
 	return result.success ? [] : complaintsOf(result.error, options);
-};
-
-const resolved = <Schema extends z.ZodType>(schema: Schema, options: unknown): z.output<Schema> => {
-	const result = schema.safeParse(options);
-	if (result.success) {
-		return result.data;
-	}
-
-	throw new FlabError('ERR_BAD_ARGUMENT', complaintsOf(result.error, options).map(complaint => complaintLine(complaint)).join('\n'));
 };
 
 /** Options with every default filled in. */

@@ -1,5 +1,5 @@
 import {basename, resolve} from 'node:path';
-import {FlabError, describe} from '../errors.js';
+import {FlabError, badArgument, describe} from '../errors.js';
 import {complaintLine, complaintsOf, type Complaint} from './complaints.js';
 import {contradictions} from './consistency.js';
 import {toJson} from './json.js';
@@ -7,11 +7,12 @@ import type {ResolvedPlanOptions, ResolvedPruneOptions, ResolvedTextSource} from
 import {decodeRanges} from './ranges.js';
 import {knownSchemaVersions, planSchema, type Plan} from './schema.js';
 
-/** A plan as the text of its file: keys in the schema's order, names of files and counts sorted, so that equal plans give equal bytes. @throws ERR_INTERNAL if the plan is not one */
+/** A plan as the text of its file: keys in the schema's order, names of files and counts sorted, so that equal plans give equal bytes. @throws ERR_BAD_PLAN if the plan is not one */
 export const planToJson = (plan: Plan): string => {
+	checkVersion(plan, 'plan');
 	const result = planSchema.safeParse(plan);
 	if (!result.success) {
-		throw new FlabError('ERR_INTERNAL', `A plan that does not fit its own schema: ${lines(complaintsOf(result.error, plan))}`);
+		throw new FlabError('ERR_BAD_PLAN', `plan: ${lines(complaintsOf(result.error, plan))}`, {hint: remake});
 	}
 
 	return toJson(withSortedRecords(result.data));
@@ -21,9 +22,13 @@ export const planToJson = (plan: Plan): string => {
  * A plan from the text of its file.
  *
  * @param file for messages
- * @throws ERR_BAD_PLAN with a line for everything that is wrong
+ * @throws ERR_BAD_PLAN with a line for everything that is wrong, ERR_BAD_ARGUMENT
  */
-export const parsePlan = (text: string, file: string): Plan => {
+export const parsePlan = (text: string, file = 'plan'): Plan => {
+	if (typeof text !== 'string') {
+		throw badArgument('text', 'the text of a plan', text, 'Read its file as text: await readFile(file, \'utf8\').');
+	}
+
 	try {
 		return checkedPlan(JSON.parse(text.replace(/^\uFEFF/, '')), file);
 	} catch (error) {

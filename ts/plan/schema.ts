@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {layerMetrics, layerSearches, neuronStrategies, positionChoices, vocabularySelections} from './choices.js';
-import {finite, flag, measured, named, oneOf, text, texts, whole} from './fields.js';
+import {finite, flag, measured, named, object, oneOf, text, texts, whole} from './fields.js';
 import {notedShape} from './optionSchemas.js';
 import type {Plan} from './types.js';
 
@@ -11,7 +11,6 @@ export const planSchemaVersion = 1;
 export const knownSchemaVersions: readonly number[] = [planSchemaVersion];
 
 export const record = <Value extends z.ZodType>(value: Value) => z.record(z.string(), value, 'an object');
-export const object = <Shape extends z.core.$ZodLooseShape>(shape: Shape) => z.strictObject(shape, 'an object');
 export const list = <Item extends z.ZodType>(item: Item) => z.array(item, 'an array');
 
 export const hash = z.string('a SHA-256 in hexadecimal').regex(/^[\da-f]{64}$/, 'a SHA-256 in hexadecimal');
@@ -116,8 +115,8 @@ const stage = object({
 }).meta(named('Stage', 'One row of the result table: what is there after a cut, and what it cost.'));
 
 /** Schema of a plan. */
-export const planSchema = z.strictObject({
-	schemaVersion: z.literal(planSchemaVersion),
+export const planSchema = object({
+	schemaVersion: z.literal(planSchemaVersion, String(planSchemaVersion)),
 	generator: object({name: text('a name'), version: text('a version')}),
 	source: source.describe('The checkpoint that it is for.'),
 	data: data.describe('The texts that it was decided on.'),
@@ -131,7 +130,7 @@ export const planSchema = z.strictObject({
 	ffn: ffn.nullable().describe('null when every neuron stays.'),
 	stages: list(stage).min(1, 'at least the original').describe('Sizes and measurements, the original first.'),
 	warnings: list(z.string('a text')).describe('Sentences about what a reader should know.'),
-}, 'an object').meta(named('Plan', 'What stays of a checkpoint and why: made by the search, carried out by `apply`. A JSON value without time stamps and paths, so that equal inputs give equal plans.'));
+}).meta(named('Plan', 'What stays of a checkpoint and why: made by the search, carried out by `apply`. A JSON value without time stamps and paths, so that equal inputs give equal plans.'));
 
 export type LayerStep = NonNullable<Plan['layers']>['steps'][number];
 export type LayerScore = LayerStep['scores'][number];

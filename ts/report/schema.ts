@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import {finite, named, text, whole} from '../plan/fields.js';
-import {hash, list, object, planSchema, record} from '../plan/schema.js';
+import {finite, named, object, text, whole} from '../plan/fields.js';
+import {hash, list, planSchema, record} from '../plan/schema.js';
 
 const verification = object({
 	relativeError: finite().describe('sqrt(sum of squared differences / sum of squared logits of the original).'),
@@ -25,12 +25,12 @@ const device = object({
 }).meta(named('DeviceReport', 'What the model ran on.'));
 
 /** Schema of a report. */
-export const reportSchema = z.strictObject({
-	schemaVersion: z.literal(1),
+export const reportSchema = object({
+	schemaVersion: z.literal(1, '1'),
 	plan: planSchema.describe('What was decided, and the numbers that it was decided on.'),
 	output,
 	verification: verification.nullable().describe('null when verification was switched off.'),
 	device: device.optional().describe('What the search ran on; absent where nothing was searched.'),
 	timings: list(timing).describe('In the order in which they began.'),
 	peakBytes: whole(0).describe('Largest resident memory of the process, mapped weights included; 0 when unknown.'),
-}, 'an object').meta(named('Report', 'What `prune` and `apply` give back: the plan that was carried out, what was written, how it was checked.'));
+}).meta(named('Report', 'What `prune` and `apply` give back: the plan that was carried out, what was written, how it was checked.'));

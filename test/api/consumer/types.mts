@@ -59,9 +59,14 @@ await klDivergence(logits, {data: Buffer.alloc(8), dtype: 'BF16', shape: [2, 2]}
 await klDivergence(logits, logits, {out: new Float32Array(2)});
 const sliced = await sliceRows(logits, [0], {out: new Float32Array(2)});
 same<typeof sliced, Matrix<Float32Array<ArrayBuffer>>>(true);
+same<Awaited<ReturnType<typeof sliceColumns<Float32Array>>>, Matrix<Float32Array>>(true);
+(await sliceColumns(logits, [0], {out: Buffer.alloc(8)})).data satisfies Float32Array;
 // @ts-expect-error: of the same kind as the matrix
 await sliceColumns(logits, [0], {out: new Uint16Array(2)});
 (await topK(new Float64Array(3), 1)) satisfies Uint32Array;
+(await topK({data: Buffer.alloc(8), dtype: 'F16', shape: [2, 2]}, 1, {out: Buffer.alloc(8)})) satisfies Uint32Array;
+// @ts-expect-error: no such option
+await topK(new Float64Array(3), 1, {ot: new Uint32Array(1)});
 await neuronScores({metric: 'activation', activations: logits});
 // @ts-expect-error: no such metric
 await neuronScores({metric: 'size'});
