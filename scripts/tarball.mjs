@@ -4,42 +4,31 @@
 //     node scripts/tarball.mjs FILE BINARY ...          with these binaries, by their paths in the package
 //     UPDATE_FILES=1 node scripts/tarball.mjs FILE      writes the list anew, for review
 
-import {readFileSync, writeFileSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {readFileSync, statSync, writeFileSync} from 'node:fs';
 import {extname} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
-import {gunzipSync} from 'node:zlib';
 import {publishedBinaries} from './binaries.mjs';
 
 const listFile = fileURLToPath(new URL('../test/package/files.txt', import.meta.url));
 // Bytes, packed and unpacked: of an addon (0.6 and 1.4 MB), of a library for GPUs (3.0 and 3.4 MB), of everything else (0.6 and 2.4 MB).
 const most = {'.node': [700_000, 1_600_000], '.so': [3_600_000, 4_200_000], '': [640_000, 2_700_000]};
 
-/** Names and sizes of the files in a tar: headers of 512 bytes, each followed by the content in blocks of 512. */
-const filesOf = tar => {
-	const files = [];
-	for (let begin = 0; begin < tar.length && tar[begin] !== 0;) {
-		const field = (at, length) => tar.toString('utf8', begin + at, begin + at + length).replace(/\0.*$/s, '');
-		const size = Number.parseInt(field(124, 12), 8);
-		const prefix = field(345, 155);
-		// Folders and the like have types of their own.
-		if (['0', ''].includes(field(156, 1))) {
-			files.push({name: `${prefix === '' ? '' : `${prefix}/`}${field(0, 100)}`.replace(/^package\//, ''), size});
-		}
-
-		begin += 512 * (1 + Math.ceil(size / 512));
-	}
-
-	return files;
-};
+/** Names and sizes of the files in a tarball. */
+const filesOf = path => execFileSync('tar', ['--list', '--verbose', '--gzip', '--file', path], {encoding: 'utf8', env: {...process.env, LC_ALL: 'C'}})
+	.split('\n')
+	// -rw-r--r-- owner/group SIZE DATE TIME package/NAME
+	.map(line => /^-\S+ +\S+ +(\d+) \S+ \S+ (?:\.\/)?package\/(?:\.\/)?(.+)$/.exec(line))
+	.filter(match => match !== null)
+	.map(([, size, name]) => ({name, size: Number(size)}));
 
 // Chunks are named by their content.
 const nameInList = name => name.replace(/^(dist\/chunks\/)[\w-]+-[A-Z\d]{8}\.js$/, '$1NAME-HASH.js');
 
 const [file, ...named] = process.argv.slice(2);
 const wanted = named.length === 0 ? publishedBinaries : named;
-const packed = readFileSync(file);
-const files = filesOf(gunzipSync(packed));
+const files = filesOf(file);
 const names = files.map(({name}) => name);
 const binaries = names.filter(name => name.startsWith('prebuilds/'));
 const list = [...new Set(names.filter(name => !binaries.includes(name)).map(nameInList))].sort();
@@ -49,7 +38,7 @@ if (process.env.UPDATE_FILES === '1') {
 
 const reviewed = readFileSync(listFile, 'utf8').trim().split('\n');
 const difference = (sign, some, others) => some.filter(name => !others.includes(name)).map(name => `${sign} ${name}`);
-const sizes = [packed.length, files.reduce((sum, {size}) => sum + size, 0)];
+const sizes = [statSync(file).size, files.reduce((sum, {size}) => sum + size, 0)];
 const bounds = sizes.map((_, place) => [...wanted.map(name => extname(name)), ''].reduce((sum, kind) => sum + most[kind][place], 0));
 const problems = [
 	...difference('+', list, reviewed),
