@@ -6,15 +6,10 @@
 
 import {spawnSync} from 'node:child_process';
 import {availableParallelism} from 'node:os';
-import {dirname, join} from 'node:path';
-import {fileURLToPath} from 'node:url';
+import {join} from 'node:path';
+import {configuration, environment, root, tree} from './test-tree.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const tree = join(root, 'build', 'emulated');
 const seeds = [1, 2];
-
-// An outer make's job server must not reach the inner one.
-const {MAKEFLAGS, MFLAGS, MAKELEVEL, ...environment} = process.env;
 
 const run = (command, args, env = {}) => {
 	const {status, signal, error} = spawnSync(command, args, {cwd: root, stdio: 'inherit', env: {...environment, ...env}});
@@ -25,7 +20,7 @@ const run = (command, args, env = {}) => {
 	return status === 0;
 };
 
-const build = run('cmake', ['-S', root, '-B', tree, '-DFLAB_ADDON=OFF', '-DFLAB_EMULATED=ON', '-DFLAB_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release', '--log-level=WARNING'])
+const build = run('cmake', [...configuration, '--log-level=WARNING'])
 	&& run('cmake', ['--build', tree, '-j', String(availableParallelism()), '--', '--quiet']);
 const words = process.argv.slice(2);
 const test = (titles, env) => run(join(tree, 'tests', 'flab_backend_tests'), titles, {FLAB_CUDA_LIBRARY: join(tree, 'flab_cuda.so'), ...env});

@@ -4,18 +4,13 @@
 
 import {spawnSync} from 'node:child_process';
 import {availableParallelism} from 'node:os';
-import {dirname, join} from 'node:path';
-import {fileURLToPath} from 'node:url';
+import {join} from 'node:path';
 import {exportsDataOnly, instructionSets} from './instruction-sets.mjs';
+import {configuration, environment, root, tree} from './test-tree.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const tree = join(root, 'build', 'cmake-tests');
 const tests = join(tree, 'tests', 'flab_core_tests');
 const here = instructionSets[process.arch] ?? ['generic'];
 const unavailable = 77; // exit status, see native/base/testing.cc
-
-// An outer make's job server must not reach the inner one; an instruction set chosen outside must not reach the tests.
-const {MAKEFLAGS, MFLAGS, MAKELEVEL, FLAB_CPU, ...environment} = process.env;
 
 const build = args => {
 	const {status, error, stdout, stderr} = spawnSync('cmake', args, {cwd: root, encoding: 'utf8', env: environment, maxBuffer: 1 << 28});
@@ -40,6 +35,6 @@ const passes = cpu => {
 	return status === 0;
 };
 
-build(['-S', root, '-B', tree, '-DFLAB_TESTS=ON', '-DFLAB_ADDON=OFF', '-DCMAKE_BUILD_TYPE=Release']);
-build(['--build', tree, '--config', 'Release', '-j', String(availableParallelism())]);
+build(configuration);
+build(['--build', tree, '--config', 'Release', '--target', 'flab_core_tests', '-j', String(availableParallelism())]);
 process.exitCode = [...here.map(cpu => exportsDataOnly(cpu, tree)), ...here.map(passes)].every(Boolean) ? 0 : 1;

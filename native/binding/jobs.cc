@@ -26,7 +26,9 @@ struct Jobs::Running {
 
   void Listen(Napi::Env env, const Napi::Function& function) {
     on_progress = Napi::Persistent(function);
-    context.emplace(env, "flab-pruner job");
+    const Napi::Object resource = Napi::Object::New(env);
+    context_resource = Napi::Persistent(resource);
+    context.emplace(env, "flab-pruner job", resource);
   }
 
   void Advance(Jobs& jobs, int64_t done, int64_t total) {
@@ -54,6 +56,7 @@ struct Jobs::Running {
   Napi::Promise::Deferred deferred;
   Napi::FunctionReference on_progress;
   std::optional<Napi::AsyncContext> context;  // of the call, for `on_progress`
+  Napi::ObjectReference context_resource;     // what AsyncLocalStorage goes by; the context alone would let it be collected
   std::vector<Napi::ObjectReference> kept;
   std::optional<Napi::Error> thrown;  // by `on_progress`
   int64_t ticket = 0;

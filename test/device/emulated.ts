@@ -8,7 +8,7 @@ import type {OpenedDevice} from '../../ts/native/contract.js';
 import {packageRoot} from '../../ts/native/root.js';
 
 /** The library for GPUs on the emulator (native/test-cuda.mjs makes it), and the real one (native/cuda.mjs). */
-export const emulatedLibrary = join(packageRoot, 'build/emulated/flab_cuda.so');
+export const emulatedLibrary = join(packageRoot, 'build/native-tests/flab_cuda.so');
 export const realLibrary = join(packageRoot, 'build/cuda/flab_cuda.so');
 
 /** Whether a library is there; says so where it is not. */

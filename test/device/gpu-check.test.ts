@@ -21,7 +21,7 @@ const sanitizers = ['memcheck', 'racecheck', 'synccheck', 'initcheck'];
 
 /** False, said in the test, where Python is not there, or what it runs was not built: it would be built now, which takes minutes. */
 const canRun = async (t: ExecutionContext): Promise<boolean> => {
-	const built = ['flab_cuda.so', 'tests/flab_backend_tests', 'bench/flab_bench'].every(file => existsSync(join(packageRoot, 'build/emulated', file)));
+	const built = ['flab_cuda.so', 'tests/flab_backend_tests', 'bench/flab_bench'].every(file => existsSync(join(packageRoot, 'build/native-tests', file)));
 	const python = await new Promise(resolve => {
 		execFile('python3', ['--version'], error => {
 			resolve(error === null);

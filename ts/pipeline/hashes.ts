@@ -84,11 +84,15 @@ const progressMs = 50;
 
 const filesOf = async ({checkpoint: {dir, shards, sideFiles}}: Source): Promise<ReadonlyArray<{readonly name: string; readonly path: string; readonly bytes: number}>> => {
 	const names = ['config.json', ...sideFiles.tokenizer.filter(name => name === 'tokenizer.json'), ...shards.map(({path}) => basename(path))];
-	return Promise.all(names.map(async name => {
+	const files = [];
+	// One after the other: of several that are missing it is always the first that is named.
+	for (const name of names) {
 		const path = join(dir, name);
 		const {size} = await stat(path).catch((cause: unknown) => {
 			throw fileError('read', path, cause);
 		});
-		return {name, path, bytes: size};
-	}));
+		files.push({name, path, bytes: size});
+	}
+
+	return files;
 };
