@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "device/head_tile.h"
 #include "device/states.h"
 
 namespace flab {
 namespace {
 
-// Logits that exist at a time, by bytes: with what else is read meanwhile they fit the L2 caches of an A100 (40 MB) and an H100 (50 MB).
-constexpr int64_t kTileBytes = int64_t{16} << 20;
 // Whole rows of logits on their way to the host.
 constexpr int64_t kLogitsBytes = int64_t{64} << 20;
 
@@ -151,16 +150,19 @@ void DeviceHidden::Multiply(const void* rows, int64_t count, const HeadRows& hea
 }
 
 void DeviceHidden::AddTo(std::span<const uint32_t> tokens, int64_t first, std::span<const Position> positions, HeadSums& sums) {
-  const int64_t count = static_cast<int64_t>(positions.size());
-  // Whole groups at a time.
-  const int64_t step = std::clamp<int64_t>(kTileBytes / (4 * kHeadPart * group_), 1, std::max<int64_t>(1, count));
-  const DeviceMemory logits = context_.NewMemory<float>(step * group_ * kHeadPart, "measuring logits");
-  Sums there(context_, positions, group_, static_cast<int64_t>(tokens.size()));
-  context_.weights.ForEachHeadPart(job_, tokens, [&](const HeadRows& head) {
-    for (int64_t position = 0; position < count; position += step) {
-      const int64_t size = std::min(step, count - position);
-      Multiply(At(first + position, 0), size * group_, head, logits.data<float>(), kHeadPart);
-      there.Add(logits.data<float>(), position, size, head.first, head.count, kHeadPart);
+  const int64_t count = static_cast<int64_t>(positions.size()), columns = static_cast<int64_t>(tokens.size());
+  if (count == 0) return;
+  const HeadTile tile = ChooseHeadTile(count, group_, std::min(columns, context_.weights.part_rows()), context_.device->info());
+  const DeviceMemory logits = context_.NewMemory<float>(tile.positions * group_ * tile.columns, "measuring logits");
+  Sums there(context_, positions, group_, columns);
+  context_.weights.ForEachHeadPart(job_, tokens, [&](const HeadRows& part) {
+    for (int64_t column = 0; column < part.count; column += tile.columns) {
+      const HeadRows head = part.Slice(column, tile.columns, row_bytes_);
+      for (int64_t position = 0; position < count; position += tile.positions) {
+        const int64_t size = std::min(tile.positions, count - position);
+        Multiply(At(first + position, 0), size * group_, head, logits.data<float>(), tile.columns);
+        there.Add(logits.data<float>(), position, size, head.first, head.count, tile.columns);
+      }
     }
   });
   there.AddTo(sums);

@@ -13,6 +13,18 @@ int64_t ItemBytesOf(const Model& model) { return model.format.compute() == Compu
 
 int64_t QkvWidth(const ModelSpec& spec) { return spec.query_width() + 2 * spec.kv_width(); }
 
+// Of the head at a time: enough for products that fill a device, little beside a layer of the same model.
+constexpr int64_t kMostPartBytes = int64_t{64} << 20, kMostPartRows = 32768;
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// As few parts as that allows, of about the same size.
+int64_t PartRows(const Model& model) {
+  const int64_t most = std::clamp(kMostPartBytes / (model.spec.width * ItemBytesOf(model)), int64_t{FLAB_PIECE}, kMostPartRows);
+  const int64_t parts = CeilDivide(model.spec.vocabulary, most);
+  return CeilDivide(CeilDivide(model.spec.vocabulary, parts), FLAB_PIECE) * FLAB_PIECE;
+}
+
 // Hands out memory piece by piece; with no memory, only their sum counts.
 class Layout {
  public:
@@ -52,7 +64,7 @@ DeviceLayer Place(const Model& model, const LayerWeights& w, Layout& layout) {
 }  // namespace
 
 DeviceWeights::DeviceWeights(std::shared_ptr<Device> device, const Model& model, Uploader& uploader)
-    : device_(std::move(device)), model_(model), uploader_(uploader) {
+    : device_(std::move(device)), model_(model), uploader_(uploader), part_rows_(PartRows(model)) {
   Keep(true);
 }
 
@@ -66,10 +78,10 @@ int64_t DeviceWeights::layer_bytes() const {
   return most;
 }
 
-int64_t DeviceWeights::part_bytes() const { return kHeadPart * model_.spec.width * ItemBytesOf(model_); }
+int64_t DeviceWeights::part_bytes() const { return part_rows_ * model_.spec.width * ItemBytesOf(model_); }
 
 int64_t DeviceWeights::whole_bytes() const {
-  const int64_t parts = (model_.spec.vocabulary + kHeadPart - 1) / kHeadPart;
+  const int64_t parts = CeilDivide(model_.spec.vocabulary, part_rows_);
   return model_.spec.layers * layer_bytes() + parts * part_bytes();
 }
 
@@ -142,10 +154,10 @@ void DeviceWeights::SetHead(std::span<const uint32_t> tokens) {
   if (head_ && std::equal(tokens.begin(), tokens.end(), tokens_.begin(), tokens_.end())) return;
   head_.reset();
   tokens_.assign(tokens.begin(), tokens.end());
-  const int64_t parts = (static_cast<int64_t>(tokens.size()) + kHeadPart - 1) / kHeadPart;
+  const int64_t parts = CeilDivide(static_cast<int64_t>(tokens.size()), part_rows_);
   head_.emplace(device_, parts, keeps_all_ ? parts : std::min<int64_t>(2, parts), part_bytes(), kHeadEvents, "uploading the LM head", [this](int64_t part, void* to) {
-    const auto rows = std::span(tokens_).subspan(part * kHeadPart);
-    uploader_.ChosenRows(*job_, model_.head, rows.first(std::min<size_t>(kHeadPart, rows.size())), model_.format.compute(), to);
+    const auto rows = std::span(tokens_).subspan(part * part_rows_);
+    uploader_.ChosenRows(*job_, model_.head, rows.first(std::min<size_t>(part_rows_, rows.size())), model_.format.compute(), to);
   });
 }
 
@@ -153,10 +165,10 @@ void DeviceWeights::ForEachHeadPart(const Job& job, std::span<const uint32_t> to
   job_ = &job;
   SetHead(tokens);
   const int64_t size = static_cast<int64_t>(tokens.size());
-  for (int64_t first = 0; first < size; first += kHeadPart) {
+  for (int64_t first = 0; first < size; first += part_rows_) {
     job.CheckCancelled();
-    use({head_->Get(first / kHeadPart), first, std::min(kHeadPart, size - first)});
-    head_->Prefetch(first / kHeadPart + 1);
+    use({head_->Get(first / part_rows_), first, std::min(part_rows_, size - first)});
+    head_->Prefetch(first / part_rows_ + 1);
   }
 }
 

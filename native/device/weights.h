@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,10 +24,12 @@ struct DeviceLayer {
 struct HeadRows {
   const void* weights;
   int64_t first, count;
-};
 
-// Rows of the LM head in a part: a product of some thousand rows with them stays in an L2 cache.
-constexpr int64_t kHeadPart = 1024;
+  // At most `most` of these rows, from `begin` on.
+  HeadRows Slice(int64_t begin, int64_t most, int64_t row_bytes) const {
+    return {static_cast<const char*>(weights) + begin * row_bytes, first + begin, std::min(most, count - begin)};
+  }
+};
 
 // A model's weights on a device: all of them, uploaded when they are first used, or two layers and two parts of the head at a time.
 class DeviceWeights {
@@ -48,6 +51,8 @@ class DeviceWeights {
   // Begins to upload the layer.
   void PrefetchLayer(const Job& job, int64_t index);
 
+  // Rows of the head in a part: a multiple of FLAB_PIECE, but all where there are fewer.
+  int64_t part_rows() const { return part_rows_; }
   // Calls use(rows) for all of the head's rows `tokens`, part by part, uploading the next meanwhile.
   void ForEachHeadPart(const Job& job, std::span<const uint32_t> tokens, const std::function<void(const HeadRows&)>& use);
 
@@ -63,6 +68,7 @@ class DeviceWeights {
   const Model& model_;
   Uploader& uploader_;
   const Job* job_ = nullptr;  // of the call that may fill a slot
+  const int64_t part_rows_;
   bool keeps_all_ = true;
   std::optional<Slots> layers_, head_;
   std::vector<uint32_t> tokens_;  // that the head's parts are of

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "device/engine.h"
 #include "model/testing_model.h"
@@ -22,11 +24,11 @@ std::shared_ptr<Device> OpenTestDevice(int64_t limit = 0) {
 }
 
 struct Pair {
-  explicit Pair(Compute compute, int64_t limit = 0) {
+  explicit Pair(Compute compute) {
     tiny.compute = compute;
     cpu = tiny.Open();
     there = tiny.Open();
-    device = OpenTestDevice(limit);
+    device = OpenTestDevice();
     there->UseEngine(std::make_unique<DeviceEngine>(device, *there));
   }
   Tiny tiny = TheTiny();
@@ -132,6 +134,44 @@ TEST("device: candidates are measured, and neurons ranked, as on the CPU") {
     const std::vector<NeuronMetric> metrics = {NeuronMetric::kMagnitude, NeuronMetric::kActivation, NeuronMetric::kWanda, NeuronMetric::kFluctuation};
     const auto ranks = RankNeurons(job, *pair.there, shorter, TestTexts().texts(), metrics), on_cpu = RankNeurons(job, *pair.cpu, shorter, TestTexts().texts(), metrics);
     for (size_t i = 0; i < metrics.size(); ++i) ExpectClose(ranks[i], on_cpu[i], ScoreTolerance(compute), "rank");
+  }
+}
+
+// The least memory of the device that these texts can be measured in, as the refusal of less says.
+int64_t LeastMemory(const Tiny& tiny, const SomeTexts& texts, const ModelView& view) {
+  const auto model = tiny.Open();
+  model->UseEngine(std::make_unique<DeviceEngine>(OpenTestDevice(1), *model));
+  Job job;
+  try {
+    (void)Measure(job, *model, view.tokens, {view}, texts.texts(), PositionKind::kAll, true);
+  } catch (const Error& error) {
+    long long bytes = 0;
+    CHECK(std::sscanf(std::strstr(error.what(), "expected at least"), "expected at least %lld", &bytes) == 1, error.what());
+    return bytes;
+  }
+  CHECK(false, "a byte of memory was enough");
+  return 0;
+}
+
+// 32,768 rows of the head are the most of a part.
+TEST("device: a head of three parts, in several tiles each, is measured as on the CPU, kept or streamed") {
+  ModelSpec spec = kSpec;
+  spec.vocabulary = 66001;
+  const Tiny tiny = MakeTiny(spec);
+  const SomeTexts texts({7, 1, 3});
+  const ModelView shorter{.layers = {0, 1, 3}, .neurons = {}, .tokens = All(spec.vocabulary)};
+  const auto cpu = tiny.Open();
+  Job job;
+  const HeadSums expected = Measure(job, *cpu, shorter.tokens, {shorter}, texts.texts(), PositionKind::kAll, true);
+  for (const int64_t limit : {int64_t{0}, LeastMemory(tiny, texts, shorter)}) {
+    const auto there = tiny.Open();
+    auto engine = std::make_unique<DeviceEngine>(OpenTestDevice(limit), *there);
+    const DeviceEngine& opened = *engine;
+    there->UseEngine(std::move(engine));
+    const HeadSums got = Measure(job, *there, shorter.tokens, {shorter}, texts.texts(), PositionKind::kAll, true);
+    EXPECT(opened.keeps_weights() == (limit == 0));
+    ExpectClose(got.divergence, expected.divergence, ScoreTolerance(Compute::kF32), "divergence");
+    ExpectClose(got.loss, expected.loss, ScoreTolerance(Compute::kF32), "loss");
   }
 }
 
