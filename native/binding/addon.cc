@@ -1,4 +1,4 @@
-// The addon's surface, call by call as in ts/native/contract.ts: what it exports, and the calls about files, memory and threads.
+// The addon's surface, call by call as in ts/native/contract.ts: what it exports, and the calls about memory and threads.
 
 #include <napi.h>
 
@@ -10,8 +10,9 @@
 #include "binding/calls.h"
 #include "binding/environment.h"
 #include "binding/jobs.h"
+#include "binding/mapped_file_object.h"
+#include "binding/opened.h"
 #include "binding/values.h"
-#include "checkpoint/writer.h"
 #include "cpu/kernels.h"
 
 namespace flab::binding {
@@ -68,14 +69,6 @@ Napi::Value Resources(const Napi::CallbackInfo& info) {
 Napi::Value ReturnFreeMemoryNow(const Napi::CallbackInfo& info) {
   ReturnFreeMemory();
   return info.Env().Undefined();
-}
-
-Napi::Value StartWriteFiles(const Napi::CallbackInfo& info) {
-  auto work = [files = ReadWriteFiles(info[0])](Job& job) {
-    const int64_t bytes = WriteFiles(job, files);
-    return [bytes](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, bytes); };
-  };
-  return StartJob(info.Env(), info[1], {}, std::move(work));
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

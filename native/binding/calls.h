@@ -26,4 +26,7 @@ Napi::Value StartKlDivergence(const Napi::CallbackInfo& info);
 Napi::Value StartNeuronScores(const Napi::CallbackInfo& info);
 Napi::Value StartTopK(const Napi::CallbackInfo& info);
 
+// writes.cc
+Napi::Value StartWriteFiles(const Napi::CallbackInfo& info);
+
 }  // namespace flab::binding

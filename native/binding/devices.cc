@@ -8,6 +8,7 @@
 
 #include "binding/calls.h"
 #include "binding/jobs.h"
+#include "binding/opened.h"
 #include "binding/values.h"
 
 namespace flab::binding {

@@ -12,6 +12,7 @@
 
 #include "binding/calls.h"
 #include "binding/jobs.h"
+#include "binding/opened.h"
 #include "binding/result.h"
 #include "binding/values.h"
 #include "cpu/divergence.h"

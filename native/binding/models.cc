@@ -13,6 +13,7 @@
 
 #include "binding/calls.h"
 #include "binding/jobs.h"
+#include "binding/opened.h"
 #include "binding/values.h"
 #include "model/engine.h"
 #include "prune/layer_scores.h"
