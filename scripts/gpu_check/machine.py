@@ -10,6 +10,7 @@ import shutil
 import site
 import sys
 
+import tools
 from report import Failed
 
 TOOLS = {"nvcc": r"release ([\d.]+)", "cmake": r"version ([\d.]+)", "c++": r"\) ([\d.]+)", "compute-sanitizer": r"Version ([\d.]+)"}
@@ -19,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 def look(report, step, processes):
     """The GPU, its driver, what builds and what is compared with."""
     machine = report.machine
+    machine["nvccElsewhere"] = tools.find(os.environ)
     machine.update(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions(processes))
     if report.emulated:
         machine["gpu"] = "emulated"
