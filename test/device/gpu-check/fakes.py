@@ -13,7 +13,7 @@ class FakeProcesses:
     """Remembers commands; `end_of` gives each its exit code and what it says."""
 
     def __init__(self, end_of=lambda words: (0, "")):
-        self.end_of, self.commands = end_of, []
+        self.end_of, self.commands, self.groups = end_of, [], []
 
     def left(self):
         return 60
@@ -22,6 +22,10 @@ class FakeProcesses:
         words = [str(word) for word in command]
         self.commands.append(words)
         return Ended(*self.end_of(words), 0.1, limit)
+
+    def run_each(self, commands, at_a_time, limit=60, env=None):
+        self.groups.append((list(commands), at_a_time))
+        return {name: self.run(command) for name, command in commands.items()}
 
 
 def step():
