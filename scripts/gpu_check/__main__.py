@@ -37,6 +37,7 @@ def parse():
     parser.add_argument("--report", type=pathlib.Path, default=pathlib.Path("build/gpu-report.json"), help="where the report goes (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for everything (default: %(default)s)")
     parser.add_argument("--steps", default=",".join(STEPS), help="some of the steps, with commas between them; machine and build are always there")
+    parser.add_argument("--cases", default="", help="of the benchmark those whose names contain one of these words, with commas between them; others keep their results")
     return parser.parse_args()
 
 
@@ -48,7 +49,7 @@ def main():
         sys.exit(f"gpu-check: expected steps among {', '.join(STEPS)}, got {', '.join(unknown)}")
     chosen = [name for name in STEPS if name in names or name in ("machine", "build")]
     processes = Processes(options.seconds)
-    report = Report(options.report, options.emulated, chosen)
+    report = Report(options.report, options.emulated, list(STEPS), chosen, [word for word in options.cases.split(",") if word])
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

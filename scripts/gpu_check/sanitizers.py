@@ -3,7 +3,7 @@
 import shutil
 
 from machine import ROOT
-from report import Failed, Skipped, TimedOut
+from states import Failed, Skipped, TimedOut
 from steps import environment, tree
 
 # Sets of tests, a process each: how their titles begin, after "backend: ". Every kernel is in one; tests of what happens to memory

@@ -5,13 +5,15 @@ import re
 import shutil
 
 from machine import ROOT
-from report import Failed, Skipped, TimedOut
+from sources import Built, fingerprint
+from states import Failed, Skipped, TimedOut
 
 # Words of titles; on the emulator few tests stand for all, which native/test-cuda.mjs runs.
 TESTS = {"kernels": ["backend: "], "models": ["device: ", "-transformers"], "transformers": ["transformers"]}
 FEW = {"kernels": ["rms_norm", "FLAB_PRODUCTS"], "models": ["device: logits", "-transformers"], "transformers": ["nearer to f32 than transformers"]}
 # Of tests that look at how much memory is free, which others that run at the same time would change.
 LOOK_AT_MEMORY = ["more memory than there is", "what is allocated is not available", "top_k gives back the memory"]
+PROGRAMS = ["flab_cuda.so", "tests/flab_backend_tests", "bench/flab_bench"]
 AT_A_TIME = 5  # processes on the GPU
 TOGETHER = 0.6  # of a step's time is for all tests in one process, the rest for one by one
 ALONE_SECONDS = 20
@@ -41,12 +43,22 @@ def build(report, step, processes):
     if report.emulated:
         kind = ["-DFLAB_EMULATED=ON"]
     targets = ["flab_emulated" if report.emulated else "flab_cuda", "flab_backend_tests", "flab_bench"]
+    built, sources = Built(tree(report), PROGRAMS), fingerprint(kind, report.machine["tools"])
+    report.identify(sources)
     step["folder"] = str(tree(report).relative_to(ROOT))
+    # What the emulator's folder has is what others that build there want of it; only make knows.
+    if not report.emulated:
+        step["reused"] = built.is_of(sources)
+        if step["reused"]:
+            return
+        built.forget()
     generator = [] if shutil.which("make") else ["-G", "Ninja"]
     cmake(step, processes, "-S", ROOT, "-B", tree(report), *generator, "-DFLAB_ADDON=OFF", "-DFLAB_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release", *kind)
     # What can't be built does not keep the rest from being built.
     go_on = ["-k", "0"] if (tree(report) / "build.ninja").exists() else ["-k"]
     cmake(step, processes, "--build", tree(report), "-j", report.machine["cores"], "--target", *targets, "--", *go_on)
+    if not report.emulated:
+        built.remember(sources)
 
 
 def cmake(step, processes, *words):

@@ -5,6 +5,7 @@ import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import process from 'node:process';
 import {once} from 'node:events';
+import {setTimeout} from 'node:timers/promises';
 import test from 'ava';
 import type {ExecutionContext} from 'ava';
 import {packageRoot} from '../../ts/native/root.js';
@@ -12,6 +13,7 @@ import {temporaryFolder} from '../fixtures/pico.js';
 
 type Step = {
 	readonly state: string;
+	readonly date: string;
 	readonly folder?: string;
 	readonly tail?: string;
 	readonly failedAlone?: Readonly<Record<string, string>>;
@@ -20,7 +22,8 @@ type Step = {
 type Report = {
 	readonly interrupted?: string;
 	readonly steps: Readonly<Record<string, Step>>;
-	readonly benchmark: ReadonlyArray<{readonly name: string; readonly medianSeconds?: number; readonly error?: string}>;
+	readonly benchmark: ReadonlyArray<{readonly name: string; readonly date: string; readonly medianSeconds?: number; readonly error?: string}>;
+	readonly targets: ReadonlyArray<{readonly reached: string}>;
 };
 
 const script = join(packageRoot, 'scripts/gpu-check.sh');
@@ -46,8 +49,8 @@ const canRun = async (t: ExecutionContext): Promise<boolean> => {
 	return built && hasPython;
 };
 
-const start = (report: string, environment: Readonly<Record<string, string>> = {}) =>
-	spawn(script, ['--emulated', '--report', report], {cwd: packageRoot, env: {...process.env, ...environment}});
+const start = (report: string, environment: Readonly<Record<string, string>> = {}, ...words: readonly string[]) =>
+	spawn(script, ['--emulated', '--report', report, ...words], {cwd: packageRoot, env: {...process.env, ...environment}});
 
 const readReport = async (path: string): Promise<Report> => JSON.parse(await readFile(path, 'utf8')) as Report;
 
@@ -84,6 +87,32 @@ test.serial('on a GPU where all is well every step passes, and every case of the
 	t.deepEqual(sanitizers.map(name => statesOf(report)[name]), sanitizers.map(() => 'skipped'));
 	t.true(report.benchmark.length > 15);
 	t.deepEqual(report.benchmark.filter(({medianSeconds}) => !(medianSeconds! > 0)), []);
+	t.deepEqual([...new Set(report.targets.map(({reached}) => reached))].sort(), ['emulated', 'no peer'], 'nothing counts as reached here');
+	t.true((await readFile(path.replace(/json$/, 'md'), 'utf8')).startsWith('emulated, '));
+});
+
+test.serial('a second call into the same report replaces what it tries, case by case, and keeps the rest', async t => {
+	if (!await canRun(t)) {
+		return;
+	}
+
+	const path = join(await temporaryFolder(t), 'report.json');
+	const call = async (...words: readonly string[]): Promise<Report> => {
+		const child = start(path, {}, ...words);
+		child.stdout.resume();
+		t.is((await once(child, 'close'))[0], 0);
+		return readReport(path);
+	};
+
+	const first = await call('--steps', 'kernels,benchmark', '--cases', 'gpu/slice-');
+	await setTimeout(1000); // dates are of seconds
+	const second = await call('--steps', 'benchmark', '--cases', 'gpu/kl/');
+	t.is(second.steps['kernels']!.date, first.steps['kernels']!.date);
+	t.not(second.steps['benchmark']!.date, first.steps['benchmark']!.date);
+	const dates = new Map(second.benchmark.map(({name, date}) => [name, date]));
+	t.is(dates.get('gpu/slice-rows/924x64/keep130'), first.steps['benchmark']!.date);
+	t.is(dates.get('gpu/kl/bf16/5x1500'), second.steps['benchmark']!.date);
+	t.is(dates.size, second.benchmark.length);
 });
 
 test.serial('where a GPU fails, no step stops another, and each says what failed', async t => {

@@ -1,12 +1,15 @@
 """What steps are tried with: a report that is not written, and programs that are not run."""
 
 from processes import Ended
-from report import Step
+from states import Step
 
 
 class FakeReport:
     def __init__(self, emulated=False, **machine):
-        self.emulated, self.machine = emulated, {"cores": 2, "computeCapability": "9.0", **machine}
+        self.emulated, self.machine = emulated, {"cores": 2, "computeCapability": "9.0", "tools": {}, **machine}
+
+    def identify(self, sources):
+        self.sources = sources
 
 
 class FakeProcesses:

@@ -4,7 +4,7 @@ from unittest import mock
 import sanitizers
 from fakes import FakeProcesses, FakeReport, step
 from processes import Ended
-from report import Failed, Skipped, TimedOut
+from states import Failed, Skipped, TimedOut
 
 UNSUPPORTED = '========= COMPUTE-SANITIZER\n========= Error: Device not supported. Please refer to the "Supported Devices" section\n'
 
