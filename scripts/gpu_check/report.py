@@ -56,7 +56,7 @@ class Report:
 
     def run(self, name, step, processes):
         result, started = self.steps[name], time.monotonic()
-        if processes.left() < 1:
+        if processes.left() <= 0:
             result["reason"] = "no time was left"
             return self.write()
         result["state"] = "interrupted"
@@ -103,7 +103,7 @@ class Report:
         steps = [name for name, step in self.steps.items() if step["state"] in CUT]
         if not steps:
             return []
-        cases = cut(self.results) if "benchmark" in steps else []
+        cases = cut(self.results) if self.steps.get("benchmark", {}).get("state") == "timed out" else []
         words = ["scripts/gpu-check.sh", *(["--emulated"] if self.emulated else []), "--report", str(self.path), "--steps", ",".join(steps)]
         return [f"For want of time: {', '.join(steps)}. To run just that, into the same report:", shlex.join([*words, *(["--cases", ",".join(cases)] if cases else [])])]
 

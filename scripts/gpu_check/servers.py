@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-PATIENCE = 40  # seconds until a server that does not answer is ended
+PATIENCE = 60  # seconds until a server that does not answer is ended: PyTorch may come from a slow disk
 
 
 class ServerError(Exception):
@@ -69,9 +69,9 @@ class Server:
         except queue.Empty:
             seconds = time.monotonic() - self.asked
             if seconds < PATIENCE:
-                raise Late(f"no answer in {seconds:.0f} s") from None
+                raise Late(f"no answer in {seconds:.2g} s") from None
             self.stop()
-            raise ServerError(f"no answer in {seconds:.0f} s, it was ended") from None
+            raise ServerError(f"no answer in {seconds:.2g} s, it was ended") from None
         self.owed -= 1
         if answer is None:
             self.said.seek(0)

@@ -84,7 +84,7 @@ def run_tests(report, step, processes, kind, products):
     bad = {title: ended for title, ended in ends.items() if ended.code != 0}
     step["failedAlone"] = {title: ended.how() for title, ended in bad.items()}
     step.tail("\n".join(ended.output for ended in bad.values()) or together.output)
-    reason = f"{together.how()}; {len(bad)} of {len(titles)} tests fail when they are run alone"
+    reason = f"{together.how()}; {len(bad)} of {len(titles)} tests fail or take too long when they are run alone"
     raise TimedOut(reason) if together.timed_out and all(ended.timed_out for ended in bad.values()) else Failed(reason)
 
 

@@ -93,6 +93,11 @@ class Reports(unittest.TestCase):
         self.assertEqual(report.again()[1], f"scripts/gpu-check.sh --report {self.path} --steps benchmark,racecheck --cases gpu/kl/b")
         self.assertEqual(self.call(benchmark=self.bench(b=1), racecheck=lambda *_: None)[0].again(), [])
 
+    def test_a_benchmark_that_did_not_come_to_its_cases_is_named_whole(self):
+        self.call(benchmark=self.bench(a=None))
+        report = Report(self.path, False, NAMES, ["build", "benchmark"])
+        self.assertEqual(report.again()[1], f"scripts/gpu-check.sh --report {self.path} --steps build,benchmark")
+
     def test_the_page_is_written_beside_it_and_says_what_other_calls_found(self):
         self.call(kernels=bad, benchmark=self.bench(a=1))
         self.call(day=2, benchmark=self.bench(b=1))

@@ -71,7 +71,7 @@ class Tests(unittest.TestCase):
     def test_tests_that_look_at_free_memory_run_by_themselves_after_the_others(self):
         processes = FakeProcesses(lambda words: (0, "\n".join(self.TITLES)) if "--list" in words else (1, "1 passed, 3 failed\n"))
         found = step()
-        with self.assertRaisesRegex(Failed, "ended with 1; 4 of 4 tests fail when they are run alone"):
+        with self.assertRaisesRegex(Failed, "ended with 1; 4 of 4 tests fail or take too long when they are run alone"):
             steps.kernels_alone(FakeReport(), found, processes)
         several, alone = processes.groups
         self.assertEqual(several, ([self.TITLES[0], self.TITLES[3]], steps.AT_A_TIME))
