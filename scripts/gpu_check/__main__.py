@@ -61,7 +61,7 @@ def main():
     for number in signals:
         signal.signal(number, interrupt)
     try:
-        for name in processes.in_turn({name: STEPS[name][1] for name in chosen}):
+        for name in processes.in_turn({name: STEPS[name][1] for name in chosen}, vital=["build"]):
             report.run(name, STEPS[name][0], processes)
     except Interrupted as interrupted:
         report.interrupt(str(interrupted))

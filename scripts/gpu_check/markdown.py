@@ -6,7 +6,7 @@ from ratios import comparisons
 def page(report):
     parts = [heading(report), *earlier(report)]
     if report["benchmark"]:
-        parts += [table(["target", "case", "at least", "measured", "reached", "compared with"], target_lines(report)), table(CASES, case_lines(report))]
+        parts += [table(["target", "case", "at least", "measured", "reached", "compared with"], target_lines(report)), counts(report), table(CASES, case_lines(report))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -38,6 +38,12 @@ def table(head, lines):
 
 def target_lines(report):
     return [[row["target"], row["case"], f"{row['atLeast']:g} x", "-" if row["measured"] is None else times(row["measured"]), row["reached"], row["peer"]] for row in report["targets"]]
+
+
+def counts(report):
+    reached = [row["reached"] for row in report["targets"]]
+    words = {"yes": "reached", "no": "missed", "no peer": "without a peer", "not measured": "not measured", "emulated": "emulated"}
+    return f"Of {len(reached)} targets: {', '.join(f'{reached.count(word)} {said}' for word, said in words.items() if word in reached)}."
 
 
 CASES = ["case", "median", "speed", "compared with", "their median", "ratio"]

@@ -47,14 +47,15 @@ class Processes:
         finally:
             self.kept -= seconds
 
-    def in_turn(self, seconds_of):
+    def in_turn(self, seconds_of, vital=()):
         """Gives names one after the other, each with the time that the later ones do not need: what one does not take is there for
-        all after it, and none takes another's. Where there is less than all need, each has its part of it."""
+        all after it, and none takes another's. Where less is left than all need, each has its part of it. Without a vital one the
+        later ones are nothing: it may take half of their time."""
         needed = sum(seconds_of.values())
-        part = min(1, self.left() / needed) if needed else 1
         for name, seconds in seconds_of.items():
+            part = min(1, self.left() / needed) if needed else 1
             needed -= seconds
-            with self.keeping(part * needed):
+            with self.keeping(part * needed * (0.5 if name in vital else 1)):
                 yield name
 
     def start(self, command, env=None, **options):

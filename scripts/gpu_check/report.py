@@ -23,10 +23,10 @@ class Report:
         self.path, self.chosen, self.words, self.identity = path, chosen, words, None
         date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.content = {"date": date, "emulated": emulated, "machine": {}, "steps": {}, "benchmark": []}
-        older = read(path, emulated)
+        self.older = older = read(path, emulated)
         there = [name for name in names if name in chosen or name in older["steps"]]
         self.steps = self.content["steps"] = {name: Step(state="not run") if name in chosen else Step(older["steps"][name]) for name in there}
-        self.results = self.content["benchmark"] = older["benchmark"]
+        self.results = self.content["benchmark"] = [*older["benchmark"]]
 
     @property
     def emulated(self):
@@ -37,10 +37,13 @@ class Report:
         return self.content["machine"]
 
     def identify(self, sources):
-        """Says what is tried from now on. What was found of something else goes."""
+        """Says what is tried from now on. What was found of something else goes to a file beside the report."""
         self.machine["sources"] = sources
         self.identity = ", ".join(str(self.machine.get(key)) for key in ("gpu", "driver", "sources"))
-        for name in [name for name, step in self.steps.items() if name not in self.chosen and step.get("of") != self.identity]:
+        others = [name for name, step in self.steps.items() if name not in self.chosen and step.get("of") != self.identity]
+        if others or any(result.get("of") != self.identity for result in self.results):
+            replace(self.path.with_name(f"{self.path.stem}.older{self.path.suffix}"), as_json(self.older))
+        for name in others:
             del self.steps[name]
         self.results[:] = [result for result in self.results if result.get("of") == self.identity]
 
@@ -82,7 +85,7 @@ class Report:
 
     def write(self):
         self.content["targets"] = judged(self.content)
-        replace(self.path, json.dumps(self.content, indent="\t") + "\n")
+        replace(self.path, as_json(self.content))
         replace(self.path.with_suffix(".md"), page(self.content))
 
     def passed(self):
@@ -115,6 +118,10 @@ def read(path, emulated):
         return older if older["emulated"] == emulated and "targets" in older else {"steps": {}, "benchmark": []}
     except (OSError, ValueError, KeyError, TypeError):
         return {"steps": {}, "benchmark": []}
+
+
+def as_json(content):
+    return json.dumps(content, indent="\t") + "\n"
 
 
 def replace(path, text):

@@ -1,34 +1,40 @@
 import sys
-import time
 import unittest
+from unittest import mock
 
 from processes import Processes
 
 
 class Turns(unittest.TestCase):
-    def lefts(self, seconds, seconds_of, spend=lambda name: None):
+    def setUp(self):
+        self.now = 0
+        patch = mock.patch("processes.time.monotonic", lambda: self.now)
+        self.addCleanup(patch.stop)
+        patch.start()
+
+    def lefts(self, seconds, seconds_of, takes={}, vital=()):
         processes, found = Processes(seconds), {}
-        for name in processes.in_turn(seconds_of):
+        for name in processes.in_turn(seconds_of, vital):
             found[name] = processes.left()
-            spend(name)
+            self.now += takes.get(name, 0)
         return found
 
-    def assertAbout(self, found, expected):
-        """Within a second, of which a machine that does something else may take some."""
-        self.assertEqual(list(found), list(expected))
-        for name, seconds in expected.items():
-            self.assertAlmostEqual(found[name], seconds, delta=1, msg=name)
-
     def test_each_has_what_the_later_ones_do_not_need(self):
-        self.assertAbout(self.lefts(100, {"a": 20, "b": 30, "c": 10}), {"a": 60, "b": 90, "c": 100})
+        self.assertEqual(self.lefts(100, {"a": 20, "b": 30, "c": 10}), {"a": 60, "b": 90, "c": 100})
+
+    def test_what_one_does_not_take_is_there_for_those_after_it(self):
+        self.assertEqual(self.lefts(60, {"a": 20, "b": 30, "c": 10}, {"a": 5, "b": 45}), {"a": 20, "b": 45, "c": 10})
 
     def test_where_there_is_too_little_each_has_its_part(self):
-        self.assertAbout(self.lefts(30, {"a": 20, "b": 30, "c": 10}), {"a": 10, "b": 25, "c": 30})
+        self.assertEqual(self.lefts(30, {"a": 20, "b": 30, "c": 10}, {"a": 10, "b": 15}), {"a": 10, "b": 15, "c": 5})
+
+    def test_a_vital_one_may_take_half_of_the_others_time(self):
+        self.assertEqual(self.lefts(60, {"a": 20, "b": 30, "c": 10}, {"a": 40, "b": 15}, vital=["a"]), {"a": 40, "b": 15, "c": 5})
 
     def test_turns_within_a_turn_leave_the_time_of_the_outer_ones(self):
         processes = Processes(100)
         for name in processes.in_turn({"a": 50, "b": 50}):
-            inner = [round(processes.left()) for _ in processes.in_turn({"x": 30, "y": 20})]
+            inner = [processes.left() for _ in processes.in_turn({"x": 30, "y": 20})]
             self.assertEqual(inner, {"a": [30, 50], "b": [80, 100]}[name])
 
 

@@ -56,9 +56,10 @@ class Reports(unittest.TestCase):
         self.assertFalse(self.call(kernels=bad)[0].passed())
         self.assertTrue(self.call(racecheck=lambda *_: None)[0].passed())
 
-    def test_what_was_found_of_other_sources_or_another_gpu_goes(self):
-        self.call(kernels=bad)
+    def test_what_was_found_of_other_sources_or_another_gpu_goes_to_another_file(self):
+        _, first = self.call(kernels=bad)
         self.assertEqual(list(self.call(sources="b", racecheck=bad)[1]["steps"]), ["build", "racecheck"])
+        self.assertEqual(json.loads(self.path.with_name("report.older.json").read_text()), first)
         self.assertEqual(list(self.call(sources="b", gpu="H200", kernels=bad)[1]["steps"]), ["build", "kernels"])
 
     def test_the_report_of_an_emulated_run_and_a_file_that_is_none_are_not_kept(self):

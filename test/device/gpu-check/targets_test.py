@@ -68,6 +68,10 @@ class Targets(unittest.TestCase):
 
 
 class Page(unittest.TestCase):
+    def test_targets_that_are_missed_or_have_no_peer_are_counted_apart(self):
+        found = report(timed(case(READ), 1.0), timed(case(KL, READ), 1.0, {"eager: a": 4.0}))
+        self.assertIn("\nOf 9 targets: 1 reached, 1 missed, 1 without a peer, 6 not measured.\n", page(found))
+
     def test_it_has_the_gpu_each_target_and_each_comparison(self):
         lines = page(report(timed(case(READ), 1.0), timed(case(KL, READ), 1.0, {"eager: a": 6.0, "compiled: a": {"error": "no Triton"}}))).splitlines()
         self.assertEqual(lines[0], "NVIDIA H100, driver 580, CUDA 13.0, 16 cores, 2026-01-01")
