@@ -22,9 +22,11 @@ def heading(report):
 
 
 def earlier(report):
-    """What other calls have found, by their dates."""
+    """What other calls have found, by their dates; of cases only those that are not of the benchmark's own call."""
+    benchmark = report["steps"].get("benchmark", {}).get("date")
+    parts = [*report["steps"].items(), *((result["name"], result) for result in report["benchmark"] if result.get("date") != benchmark)]
     found = {}
-    for name, part in [*report["steps"].items(), *((result["name"], result) for result in report["benchmark"])]:
+    for name, part in parts:
         if part.get("date", report["date"]) != report["date"]:
             found.setdefault(part["date"], []).append(name)
     return [f"Found by the call of {date}: {', '.join(names)}." for date, names in sorted(found.items())]

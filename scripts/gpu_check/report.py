@@ -13,7 +13,7 @@ from ratios import cut
 from states import CUT, STATES, Step
 from targets import judged
 
-SHOWN = 12  # lines of a failed step's output that the summary has
+SHOWN = 12  # lines of a failed step's output, and titles of its tests, that the summary has
 
 
 class Report:
@@ -134,11 +134,14 @@ def replace(path, text):
 
 def line(step):
     parts = [step["state"]]
+    if step.get("reused"):
+        parts.append("built before")
     if "tests" in step:
         parts.append(f"{step['tests']['passed']} tests passed, {step['tests']['failed']} failed")
     if "reason" in step:
         parts.append(step["reason"])
-    parts += step.get("failedAlone", [])
+    alone = list(step.get("failedAlone", []))
+    parts += [*alone[:SHOWN], *([f"{len(alone) - SHOWN} more"] if len(alone) > SHOWN else [])]
     if "seconds" in step:
         parts.append(f"{step['seconds']} s")
     return ", ".join(parts)

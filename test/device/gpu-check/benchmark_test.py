@@ -1,12 +1,14 @@
+import json
 import sys
 import time
 import unittest
 from unittest import mock
 
 import benchmark
-from cases_test import case
+from cases_test import ALL, SWEEPS, case
+from fakes import step
 from peers import NoPeers, Peers
-from processes import Processes
+from processes import Ended, Processes
 from servers import Late, Server, ServerError
 from states import Failed, TimedOut
 
@@ -128,6 +130,30 @@ class Timing(unittest.TestCase):
             return {"seconds": 0.2}
 
         self.assertLessEqual(self.time(slow, FakePeers([]), 0.9)["runs"], 3)
+
+
+class Run(unittest.TestCase):
+    def results(self, *words):
+        """What a run with these cases chosen has found, by their names."""
+        report = mock.Mock(words=list(words), results=[], emulated=True, machine={})
+        report.add_result = report.results.append
+        lines = [{"gpu": {"name": "H100"}}, *ALL]
+        ended = Ended(0, "\n".join(map(json.dumps, lines)), 1, 1)
+        peers = mock.Mock(of=lambda name: [], server=None)
+        peers.greeting.return_value = {"versions": {"torch": "2"}}
+        with mock.patch("benchmark.Server", lambda *_: mock.Mock(ask=lambda line: {"seconds": 1})), mock.patch("benchmark.Peers", lambda *_: peers), \
+                mock.patch.object(Processes, "run", lambda *_, **__: ended):
+            benchmark.run(report, step(), Processes(1000))
+        return {result["name"]: result for result in report.results}
+
+    def test_all_are_timed_but_what_takes_minutes_which_says_how(self):
+        found, long = self.results(), SWEEPS[1]["name"]
+        self.assertEqual(set(found), {known["name"] for known in ALL})
+        self.assertEqual([name for name, result in found.items() if "medianSeconds" not in result], [long])
+        self.assertEqual(found[long]["skipped"], f"takes minutes: --steps benchmark --cases '{long}'")
+
+    def test_what_takes_minutes_is_timed_where_it_is_named(self):
+        self.assertEqual({name for name, result in self.results("64x512").items() if "medianSeconds" in result}, {"gpu/limit/bf16", SWEEPS[1]["name"]})
 
 
 class WhichPeers(unittest.TestCase):

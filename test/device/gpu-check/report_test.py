@@ -7,7 +7,7 @@ import unittest
 
 from cases_test import case
 from processes import Processes
-from report import Report
+from report import Report, line
 from states import Failed, TimedOut
 
 NAMES = ["machine", "build", "kernels", "benchmark", "racecheck"]
@@ -104,3 +104,12 @@ class Reports(unittest.TestCase):
         self.call(day=2, benchmark=self.bench(b=1))
         page = self.path.with_suffix(".md").read_text()
         self.assertRegex(page, "^H100, 2026-01-02\n\nFound by the call of 2026-01-01: kernels, gpu/kl/a.\n\n")
+        self.call(day=3, racecheck=bad)
+        page = self.path.with_suffix(".md").read_text()
+        self.assertIn("\n\nFound by the call of 2026-01-01: kernels, gpu/kl/a.\n\nFound by the call of 2026-01-02: benchmark.\n\n", page)
+
+    def test_of_many_tests_that_fail_the_first_are_named_and_the_others_counted(self):
+        self.assertEqual(line({"state": "failed", "failedAlone": dict.fromkeys("abcdefghijklmno"), "seconds": 1}), "failed, a, b, c, d, e, f, g, h, i, j, k, l, 3 more, 1 s")
+
+    def test_a_build_that_was_there_says_so(self):
+        self.assertEqual(line({"state": "passed", "reused": True, "seconds": 0}), "passed, built before, 0 s")
