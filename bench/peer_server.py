@@ -2,7 +2,8 @@
 
     out  {"ready": true}                      when what is needed is installed
     in   {...}                                the setup, which each server says
-    out  {"versions": {...}, "peers": {...}}  by the beginning of cases' names, their peers as "kind: form"; a kind's best counts
+    out  {"versions": {...}, "peers": {...}, "missing": {...}}  by the beginning of cases' names, their peers as "kind: form", of which a
+                                              kind's best counts, or the package for want of which they have none
     in   {"case": NAME, "peer": NAME}         again and again
     out  {"prepared": true}                   the first time for a case and peer, which is warm now
     out  {"seconds": 0.1, ...}                after that: what one run took
@@ -12,6 +13,7 @@ A server is a script that calls begin(), imports torch, registers its peers and 
 """
 
 import gc
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -20,15 +22,23 @@ import sys
 import time
 
 PEERS = {}  # how the names of cases begin: names of their peers
+MISSING = {}  # the same: the package without which there are none
 BUILDERS = {}  # the same: what makes a case's operands from the rest of its name and returns its peers' functions by name
 
 
-def peers(beginning, *names):
+def peers(beginning, *names, needs="torch"):
     def register(build):
-        PEERS[beginning], BUILDERS[beginning] = names, build
+        if is_installed(needs):
+            PEERS[beginning], BUILDERS[beginning] = names, build
+        else:
+            MISSING[beginning] = needs
         return build
 
     return register
+
+
+def is_installed(package):
+    return importlib.util.find_spec(package) is not None
 
 
 def compiled(function):
@@ -41,15 +51,15 @@ def answer(value):
     print(json.dumps(value), file=answers, flush=True)
 
 
-def begin():
-    """Waits for the setup, which it gives; ends the process where there is none, or where something is missing."""
+def begin(*packages):
+    """Waits for the setup, which it gives; ends the process where there is none, or where one of these packages is missing."""
     global answers
     # What libraries print goes to the standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    missing = [name for name in packages if not is_installed(name)]
     if missing:
-        print(f"{' and '.join(missing)} not installed in {sys.executable}: {sys.executable} -m pip install torch transformers", file=sys.stderr)
+        print(f"{' and '.join(missing)} not installed in {sys.executable}: {sys.executable} -m pip install {' '.join(packages)}", file=sys.stderr)
         sys.exit(2)
     answer({"ready": True})
     setup = json.loads(sys.stdin.readline() or "null")
@@ -73,6 +83,17 @@ def reset_peak():
             file.write("5")
     except OSError:
         pass
+
+
+def versions():
+    """Told without loading the packages, which takes transformers seconds."""
+    found = {"python": platform.python_version()}
+    for package in filter(is_installed, ("torch", "transformers")):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "unknown"
+    return found
 
 
 class Clock:
@@ -121,11 +142,10 @@ class Cases:
 
 def serve(clock):
     import torch
-    import transformers
 
     torch.set_grad_enabled(False)
     torch.manual_seed(0)
-    answer({"versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}, "peers": PEERS})
+    answer({"versions": versions(), "peers": PEERS, "missing": MISSING})
     cases = Cases(clock)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -11,7 +11,7 @@ import os
 
 from peer_server import Clock, begin, compiled, peers, serve
 
-setup = begin()
+setup = begin("torch", "transformers")
 # Kernels are compiled in this process: no workers that would still be busy while the other side is timed.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 import torch

@@ -120,8 +120,9 @@ void AddGpuModels(std::vector<Case>& cases, const GpuPointer& gpu) {
   cases.push_back(Forward(gpu, "states", texts, length, 0, RunStates));
   cases.push_back(Forward(gpu, "last logits", texts, length, 1, [](const Operands& operands) { RunLogits(operands, PositionKind::kLast); }));
   cases.push_back(Forward(gpu, "all logits", texts, length, length, [](const Operands& operands) { RunLogits(operands, PositionKind::kAll); }));
-  // A quarter of the 64 texts of a small search: a sweep's time grows with the tokens.
+  // A quarter of a small search: a sweep's time grows with the tokens. The whole one takes minutes with what it is compared with.
   cases.push_back(Sweep(gpu, 2 * texts, length));
+  if (!gpu->is_emulated) cases.push_back(Sweep(gpu, 8 * texts, length));
 }
 
 }  // namespace flab::bench

@@ -1,97 +1,119 @@
-"""The cases "gpu/..." of flab_bench, in turns with what PyTorch and transformers take for the same (bench/gpu_peers.py)."""
+"""Cases of flab_bench in turns with what PyTorch and transformers take for the same."""
 
-import importlib.util
 import json
 import statistics
-import sys
 import time
 
-from machine import ROOT
-from report import Failed, TimedOut
-from servers import Server, ServerError
+from cases import chosen, in_order, is_long, listed, seconds_of
+from peers import NoPeers, Peers
+from ratios import cut
+from states import Failed, TimedOut
+from servers import Late, Server, ServerError
 from steps import environment, tree
 
-SECONDS = 220  # for all cases: what comes later is not run
-ANSWER_SECONDS = 60  # kernels may be compiled, models made
-RUNS, RUN_SECONDS = 7, 1.0  # of each side so many runs, or fewer in so many seconds, but two
+START_SECONDS = 20  # kept for both servers' beginnings: PyTorch is read from the disk
+RUNS, LEAST_RUNS, RUN_SECONDS = 7, 2, 1.0  # of each side so many runs, or fewer in so many seconds
 
 
 def run(report, step, processes):
     program, env = tree(report) / "bench" / "flab_bench", environment(report, None)
     build, cases = listed(processes.run([program, "--list"], 30, env))
-    report.machine["gpuOfTheLibrary"] = build["gpu"]
+    step["gpu"] = build["gpu"]
     if "problem" in build["gpu"]:
         raise Failed(build["gpu"]["problem"])
-    ours = Server(processes, [program, "--serve"], env)
-    peers, names_of = open_peers(report, step, processes, build, cases)
-    results, end = report.content["benchmark"], time.monotonic() + SECONDS
+    timed = [result["name"] for result in report.results if "medianSeconds" in result]
+    wanted = {case["name"]: case for case in in_order(chosen(cases, report.words, timed))}
     for case in cases:
-        result = {**case, "error": "no time was left"}
-        if time.monotonic() < end and processes.left() > 10:
-            result = time_case(case, ours, peers, names_of(case["name"]))
-        results.append(result)
-        report.write()
-    for server in (ours, peers):
-        if server:
-            server.stop()
-    late = [result["name"] for result in results if result.get("error") == "no time was left"]
-    bad = [f"{result['name']}: {result['error']}" for result in results if "error" in result and result["name"] not in late]
+        if is_long(case) and case["name"] not in [*wanted, *timed]:
+            report.add_result({**case, "peers": {}, "skipped": f"takes minutes: --steps benchmark --cases '{case['name']}'"})
+    turns = processes.in_turn({"": START_SECONDS, **{name: seconds_of(case) for name, case in wanted.items()}})
+    next(turns)
+    ours, peers = Server(processes, [program, "--serve"], env), Peers(report, processes, build, cases)
+    step["peers"] = versions(peers)
+    for name in turns:
+        report.add_result(time_case(wanted[name], ours, peers, processes))
+    ours.stop()
+    peers.stop()
+    judge(report.results)
+
+
+def versions(peers):
+    try:
+        return peers.greeting()["versions"]
+    except (Late, NoPeers) as error:
+        return str(error)
+
+
+def judge(results):
+    bad = [f"{result['name']}: {result['error']}" for result in results if "error" in result and "cut" not in result]
     if bad:
         raise Failed("; ".join(bad))
+    late = cut(results)
     if late:
-        raise TimedOut(f"{len(late)} of {len(cases)} cases were not run")
+        raise TimedOut(f"no time was left for all of {len(late)} of {len(results)} cases")
 
 
-def listed(ended):
-    if ended.code != 0:
-        raise Failed(f"flab_bench --list {ended.how()}: {ended.output}")
-    build, *cases = (json.loads(line) for line in ended.output.splitlines())
-    return build, [case for case in cases if case["name"].startswith("gpu/")]
-
-
-def open_peers(report, step, processes, build, cases):
-    """The server of the peers, and a function from a case's name to its peers' names."""
-    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
-    if report.emulated or missing:
-        step["peers"] = f"skipped: {'PyTorch knows no emulator' if report.emulated else ' and '.join(missing) + ' not there'}"
-        return None, lambda name: []
-    setup = {"device": "cuda", "models": build["gpu"]["models"], "cases": {case["name"]: case for case in cases}}
-    peers = Server(processes, [sys.executable, ROOT / "bench" / "gpu_peers.py"], {"HF_HUB_OFFLINE": "1"}, setup)
+def time_case(case, ours, peers, processes):
+    """A case's medians: ours, theirs, ours, theirs. Before that operands are made, and each side runs once without counting."""
+    result, names = {**case, "peers": {}}, []
     try:
-        peers.start(ANSWER_SECONDS)
-    except ServerError as error:
-        step["peers"] = f"failed: {error}"
-        return None, lambda name: []
-    step["peers"] = peers.greeting["versions"]
-    beginnings = peers.greeting["peers"].items()
-    return peers, lambda name: next((names for beginning, names in beginnings if name.startswith(f"{beginning}/")), [])
+        names = peers.of(case["name"])
+    except Late as late:
+        result["peers"] = {"all peers": of_error(late)}
+    except NoPeers as none:
+        result["noPeers"] = str(none)
+    sides = Sides({None: (ours, case["name"]), **{name: (peers.server, json.dumps({"case": case["name"], "peer": name})) for name in names}})
+    sides.ask_all()  # a peer is warm when it is prepared
+    sides.ask(None)
+    sides.seconds[None].clear()
+    sides.ask_in_turns(processes)
+    found = sides.found()
+    return {**result, **found.pop(None), "peers": {**result["peers"], **found}}
 
 
-def time_case(case, ours, peers, names):
-    """A case's medians: ours, theirs, ours, theirs. The first round warms up."""
-    asks = {None: lambda: ours.ask(case["name"], ANSWER_SECONDS)}
-    for name in names:
-        asks[name] = lambda name=name: peers.ask(json.dumps({"case": case["name"], "peer": name}), ANSWER_SECONDS)
-    seconds, errors = {name: [] for name in asks}, {}
+class Sides:
+    def __init__(self, servers):
+        self.servers, self.errors, self.seconds = servers, {}, {name: [] for name in servers}
 
-    def ask_all():
-        for name in [name for name in asks if name not in errors]:
-            try:
-                answer = asks[name]()
-            except ServerError as error:
-                answer = {"error": str(error)}
+    def ask(self, name):
+        if name in self.errors:
+            return
+        server, line = self.servers[name]
+        try:
+            answer = server.ask(line)
+        except ServerError as error:
+            self.errors[name] = of_error(error)
+        else:
             if "error" in answer:
-                errors[name] = answer["error"]
+                self.errors[name] = answer
             elif "seconds" in answer:
-                seconds[name].append(answer["seconds"])
+                self.seconds[name].append(answer["seconds"])
 
-    ask_all()  # operands
-    ask_all()
-    started = time.monotonic()
-    while None not in errors and len(seconds[None]) <= RUNS and (len(seconds[None]) < 3 or time.monotonic() - started < RUN_SECONDS * len(asks)):
-        ask_all()
-    sides = {name: {"error": errors[name]} if name in errors else summary(seconds[name][1:]) for name in asks}
-    return {**case, **sides.pop(None), "peers": sides}
+    def ask_all(self):
+        for name in self.servers:
+            self.ask(name)
+
+    def ask_in_turns(self, processes):
+        """As many rounds as are wanted, or as there is time for: one that would not end in time is not begun, but for the first."""
+        started, rounds = time.monotonic(), 0
+        while None not in self.errors and rounds < RUNS:
+            self.ask_all()
+            rounds += 1
+            seconds = time.monotonic() - started
+            if processes.left() < seconds / rounds or rounds >= LEAST_RUNS and seconds > RUN_SECONDS * len(self.servers):
+                return
+
+    def found(self):
+        """What was timed of each side, or its error; that there was no more time only where nothing was."""
+        found = {}
+        for name, seconds in self.seconds.items():
+            error = self.errors.get(name) or of_error(Late("no time was left"))
+            found[name] = error if not seconds or "cut" not in error else summary(seconds)
+        return found
+
+
+def of_error(error):
+    return {"error": str(error), **({"cut": True} if isinstance(error, Late) else {})}
 
 
 def summary(seconds):

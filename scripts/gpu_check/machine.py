@@ -10,16 +10,19 @@ import shutil
 import site
 import sys
 
-from report import Failed
+import tools
+from states import Failed
 
 TOOLS = {"nvcc": r"release ([\d.]+)", "cmake": r"version ([\d.]+)", "c++": r"\) ([\d.]+)", "compute-sanitizer": r"Version ([\d.]+)"}
+PACKAGES = ("torch", "transformers", "nvidia-cublas", "nvidia-cublas-cu12")
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def look(report, step, processes):
     """The GPU, its driver, what builds and what is compared with."""
     machine = report.machine
-    machine.update(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions(processes))
+    machine["nvccElsewhere"] = tools.find(os.environ)
+    machine.update(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), tools=tools_found(processes), packages=packages_found())
     if report.emulated:
         machine["gpu"] = "emulated"
         return
@@ -34,13 +37,18 @@ def look(report, step, processes):
     machine.update(gpu=name, driver=driver, memory=memory, computeCapability=capability)
 
 
-def versions(processes):
+def tools_found(processes):
     found = {}
     for tool, pattern in TOOLS.items():
         if shutil.which(tool):
             said = re.search(pattern, processes.run([tool, "--version"], 20).output)
             found[tool] = said.group(1) if said else "unknown"
-    for package in ("torch", "transformers", "nvidia-cublas", "nvidia-cublas-cu12"):
+    return found
+
+
+def packages_found():
+    found = {}
+    for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
