@@ -125,7 +125,7 @@ typedef struct {
  * w, w d, w (e^d - 1 - d). */
 typedef struct {
   float max, guess, w, d, g;
-  uint32_t far; /* weights that f32 does not hold decide, and were taken for e^-87: the divergence is about right */
+  uint32_t far; /* 1: the divergence will be about right only. No piece of the CUDA backend's is. */
 } FlabPieceSums;
 
 typedef struct {

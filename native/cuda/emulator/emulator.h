@@ -4,7 +4,7 @@
 // and for how long its warp runs before others do, is drawn, so that what one thread reads of another without a barrier between them is
 // sometimes not there yet, or there no more. A copy that a kernel starts asynchronously is made at once or when it is waited for, as
 // is drawn; blocks run from the first or from the last. Shared memory begins as NaN, and memory ends where it ends: the next byte cannot be
-// read. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
+// read. What the device computes only nearly is off by what it may be. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
 // nobody's or more shared memory than every device has, end the process with a sentence.
 //
 // The part of the runtime's interface that the backend uses is here under its own names. Streams are queues: what is put into one
@@ -71,6 +71,9 @@ const void* Exchange(const char* kind, const void* bytes, size_t size);
 
 // cuda/tensor_core.cuh says what it does.
 void MultiplyTile(float* c, const uint32_t* a, const uint32_t* b);
+
+// 2^x as ex2.approx.ftz gives it: up to two units in the last place off, by the number itself, and zero where it is subnormal.
+float Exp2(float x);
 
 // Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
 void CopyLater(void* shared, const void* global, int bytes);

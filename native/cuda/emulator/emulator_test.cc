@@ -375,6 +375,17 @@ TEST("emulator: a thread may not end before its asynchronous copies, nor make th
   });
 }
 
+TEST("emulator: a power of two is off by two units in the last place at most, always by the same, and zero where it is subnormal") {
+  int off = 0;
+  for (float x = -125; x < 127; x += 0.37f) {
+    const double relative = Exp2(x) / std::exp2(static_cast<double>(x)) - 1;
+    EXPECT(std::fabs(relative) <= 0x1p-22 + 0x1p-24 && Exp2(x) == Exp2(x), x, ": ", relative);
+    off += std::fabs(relative) > 0x1p-23;
+  }
+  EXPECT(off > 100, off);
+  EXPECT(Exp2(-126.01f) == 0 && Exp2(-125.9f) > 0 && Exp2(-INFINITY) == 0 && Exp2(0) == 1 && Exp2(128) == INFINITY && std::isnan(Exp2(NAN)));
+}
+
 float* Pinned(float value) {
   void* memory;
   cudaMallocHost(&memory, sizeof value);
