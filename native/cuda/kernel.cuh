@@ -179,6 +179,7 @@ template <typename T>
 __device__ __forceinline__ uint4 Load16(const T* from) {
 #ifdef FLAB_EMULATE
   if (reinterpret_cast<uintptr_t>(from) % 16) emulator::Refuse("reads 16 bytes at an address that is not aligned to them", from);
+  emulator::CheckPlace(from, 16);
 #endif
   return *reinterpret_cast<const uint4*>(from);
 }
@@ -187,6 +188,7 @@ template <typename T>
 __device__ __forceinline__ void Store16(T* to, uint4 value) {
 #ifdef FLAB_EMULATE
   if (reinterpret_cast<uintptr_t>(to) % 16) emulator::Refuse("writes 16 bytes at an address that is not aligned to them", to);
+  emulator::CheckPlace(to, 16);
 #endif
   *reinterpret_cast<uint4*>(to) = value;
 }

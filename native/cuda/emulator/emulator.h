@@ -80,6 +80,9 @@ void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();
 void WaitForGroups(int left);
 
+// Refuses bytes that are not all of shared memory or of one allocation: the allocation's page may hold a few more that nobody asked for.
+void CheckPlace(const void* address, size_t bytes);
+
 // Ends the process: what the running thread did is wrong.
 [[noreturn]] void Refuse(const char* what, const void* address = nullptr);
 

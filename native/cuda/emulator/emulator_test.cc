@@ -214,6 +214,30 @@ TEST("emulator: memory ends where it ends, and begins where it begins") {
   });
 }
 
+TEST("emulator: 16 bytes of which memory has only some are refused, and what there is of them may be copied") {
+  constexpr const char* kWords = "reads or writes memory that is not its own";
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 64, [=] { CopyAsync(SharedArray<float>(16), memory + 4); });
+  });
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 0, [=] { Load16(memory + 4); });
+  });
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 0, [=] { Store16(memory + 4, {}); });
+  });
+  EXPECT(LastWords([] {
+           float* memory = OnDevice<float>(7);
+           Run(1, 1, 64, [=] {
+             CopyAsyncPart(SharedArray<float>(16), memory + 4, 12);
+             EndCopies();
+             WaitForCopies<0>();
+           });
+         }).empty());
+}
+
 TEST("emulator: what was written beside memory is found when it is released, and what is read there is NaN") {
   constexpr const char* kWords = "wrote beside memory";
   EXPECT_WORDS(kWords, [] {
