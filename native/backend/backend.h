@@ -141,7 +141,7 @@ typedef struct {
 
 typedef struct {
   const float* logits;     /* [positions * group, stride] */
-  const int32_t* targets;  /* [all_positions]: column of the row's target among all columns; negative: none, the position is passed by */
+  const int32_t* targets;  /* [all_positions]: column of the row's target among all columns; negative: none, and the loss will be NaN */
   FlabLossPiece* pieces;   /* [row_pieces, all_positions, group] */
   float* target_logits;    /* [all_positions, group]: written where a target lies in this tile */
   int64_t positions, group, columns, stride, first_piece, first_position, all_positions;
