@@ -22,9 +22,9 @@ bool IsEmulated() {
 }
 
 // The library, as new for each test.
-FakeCublasLt& Fake() {
-  void* library = dlopen(FLAB_FAKE_PRODUCTS, RTLD_NOW);
-  if (!library) throw Error("ERR_BACKEND", dlerror(), FLAB_FAKE_PRODUCTS);
+FakeCublasLt& Fake(const char* path = FLAB_FAKE_PRODUCTS) {
+  void* library = dlopen(path, RTLD_NOW);
+  if (!library) throw Error("ERR_BACKEND", dlerror(), path);
   FakeCublasLt& fake = *reinterpret_cast<FakeCublasLt* (*)()>(dlsym(library, FLAB_FAKE_CUBLASLT))();
   fake = {};
   return fake;
@@ -190,6 +190,26 @@ TEST("emulated products: the workspace is as large as the device's memory lets i
   Expect(Backend().available(Device(), &after), "available");
   EXPECT(before == after);
   EXPECT(fake.handles == 0 && fake.descs == 0 && fake.layouts == 0 && fake.preferences == 0);
+}
+
+// The last test: what it opens is found by its name from now on.
+TEST("emulated products: where version 13 opens and can't be used, version 12 is, and each that can't has its reason") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& newer = Fake(FLAB_FAKE_PRODUCTS_13);
+  FakeCublasLt& older = Fake(FLAB_FAKE_PRODUCTS_12);
+  older.version = 120900;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 13.1 (libcublasLt_emulated.so.13)", Opened(nullptr).products());
+  newer.create_status = 15;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 12.9 (libcublasLt_emulated.so.12)", Opened(nullptr).products());
+  newer = {};
+  newer.heuristic_status = 15;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 12.9 (libcublasLt_emulated.so.12)", Opened(nullptr).products());
+  older.create_status = 15;
+  const std::string got = Opened(nullptr).products();
+  EXPECT(got == "slow: cuBLASLt 13.1 (libcublasLt_emulated.so.13): it has no bf16 product for this device; "
+                "cuBLASLt 12.9 (libcublasLt_emulated.so.12): not supported",
+         got);
+  EXPECT(newer.handles == 0 && older.handles == 0 && newer.descs == 0 && older.descs == 0);
 }
 
 }  // namespace
