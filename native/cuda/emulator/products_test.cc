@@ -162,6 +162,20 @@ TEST("emulated products: what the library has no algorithm for, or fails at, is 
   EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 1, "what failed is not tried again");
 }
 
+TEST("emulated products: the library is promised the alignment that there is, up to 256 bytes") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& fake = Fake();
+  const Ones ones;
+  const Opened opened(FLAB_FAKE_PRODUCTS);
+  fake.least_alignment = 256;
+  FlabMatmul call = ones.Call(3, 4, 5);
+  for (const void** matrix : {&call.a, &call.weights}) *matrix = reinterpret_cast<const void*>((reinterpret_cast<uintptr_t>(*matrix) + 255) / 256 * 256);
+  call.out = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(call.out) + 255) / 256 * 256);
+  EXPECT(ones.AreRight(opened.device(), call) && fake.products == 1);
+  call.out += 32;
+  EXPECT(ones.AreRight(opened.device(), call) && fake.products == 1, "aligned to 128 bytes");
+}
+
 TEST("emulated products: the only row of a matrix may have any stride") {
   if (!IsEmulated()) return;
   const FakeCublasLt& fake = Fake();
