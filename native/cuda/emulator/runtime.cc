@@ -222,6 +222,8 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   const std::lock_guard lock(mutex);
   if (fault != cudaSuccess) return Ended(fault);
+  constexpr size_t kAddresses = size_t{1} << 47;
+  if (bytes >= kAddresses) return Ended(cudaErrorInvalidValue);  // as some drivers say
   *memory = AllocateMemory(Where::kPinned, bytes);
   return Ended(*memory ? cudaSuccess : cudaErrorMemoryAllocation);
 }
