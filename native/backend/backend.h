@@ -26,8 +26,8 @@ typedef enum {
   FLAB_OLD_DRIVER = 2,     /* older than what the library was built for */
   FLAB_NO_DEVICE = 3,      /* none, or none of that number */
   FLAB_BUSY = 4,           /* held by another process alone */
-  FLAB_UNSUPPORTED = 5,    /* the device is older than any that the library has code for */
-  FLAB_OUT_OF_MEMORY = 6,  /* `asked` and `available` say how much */
+  FLAB_UNSUPPORTED = 5,    /* the library has no code for the device, or needs what it has not */
+  FLAB_OUT_OF_MEMORY = 6,  /* `asked` and `available` say how much, of the device's */
   FLAB_FAULT = 7,          /* the device failed while it computed */
   FLAB_BAD_CALL = 8        /* an argument that no correct caller passes */
 } FlabCode;

@@ -1,0 +1,49 @@
+// What opening a device meets, as the emulator's environment says, and what becomes of it.
+
+#include <cstdlib>
+#include <string>
+
+#include "backend/conformance/conformance.h"
+
+namespace flab::conformance {
+namespace {
+
+bool IsEmulated() {
+  FlabDeviceInfo info;
+  Expect(Backend().info(0, &info), "info");
+  if (std::string(info.name) == "emulated") return true;
+  testing::Skip("of the emulator only");
+  return false;
+}
+
+// While one lives, the device is one of that kind.
+class Kind {
+ public:
+  explicit Kind(const char* kind) { setenv("FLAB_EMULATED_DEVICE", kind, 1); }
+  ~Kind() { unsetenv("FLAB_EMULATED_DEVICE"); }
+};
+
+TEST("emulated devices: what can't be opened is refused with a code and a sentence of its own") {
+  if (!IsEmulated()) return;
+  const auto expect = [](const char* kind, int code, const std::string& words) {
+    const Kind device_is(kind);
+    FlabDevice* device = nullptr;
+    int32_t count = 0;
+    int got = Backend().count(&count);
+    if (got == FLAB_OK) got = Backend().open(0, "", &device);
+    FlabFailure failure;
+    Backend().failure(&failure);
+    EXPECT(got == code && failure.code == code && device == nullptr, kind, ": ", got);
+    EXPECT(std::string(failure.message).find(words) != std::string::npos, kind, ": ", failure.message);
+  };
+  expect("no-device", FLAB_NO_DEVICE, "no CUDA-capable device is detected");
+  expect("old-driver", FLAB_OLD_DRIVER, "driver version is insufficient");
+  expect("busy", FLAB_BUSY, "busy or unavailable");
+  expect("not-ready", FLAB_NO_DRIVER, "system not yet initialized");
+  expect("unknown", FLAB_NO_DRIVER, "unknown error");
+  expect("unsupported", FLAB_UNSUPPORTED, "emulated has compute capability 7.0, the oldest supported one is 8.0");
+  expect("no-code", FLAB_UNSUPPORTED, "emulated has compute capability 11.0, which this library has no code for");
+}
+
+}  // namespace
+}  // namespace flab::conformance
