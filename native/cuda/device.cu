@@ -141,6 +141,7 @@ int Open(int32_t index, const char* products, FlabDevice** device) {
     cudaGetLastError();  // or the next launch finds it
     return FailUnsupported(info, "which this library has no code for");
   }
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&opened->has_pools, cudaDevAttrMemoryPoolsSupported, index);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->compute, cudaStreamNonBlocking);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->upload, cudaStreamNonBlocking);
   for (cudaEvent_t& event : opened->events) {

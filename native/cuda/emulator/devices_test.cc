@@ -45,5 +45,22 @@ TEST("emulated devices: what can't be opened is refused with a code and a senten
   expect("no-code", FLAB_UNSUPPORTED, "emulated has compute capability 11.0, which this library has no code for");
 }
 
+TEST("emulated devices: one that takes no memory in a stream computes all the same, and gives it back") {
+  if (!IsEmulated()) return;
+  const Kind device_is("no-pools");
+  FlabDevice* device = nullptr;
+  Expect(Backend().open(0, "", &device), "open");
+  int64_t before = 0, after = 0;
+  {
+    const Memory scores = ToDevice(std::vector<double>{3, 1, 4, 1, 5, 9, 2, 6}), out(8);
+    Expect(Backend().available(device, &before), "available");
+    Expect(Backend().top_k(device, scores.as<double>(), 1, 8, 2, out.as<uint32_t>()), "top_k");
+    Expect(Backend().available(device, &after), "available");
+    EXPECT(before == after);
+    EXPECT((FromDevice<uint32_t>(out.data(), 2) == std::vector<uint32_t>{5, 7}));
+  }
+  Backend().close(device);
+}
+
 }  // namespace
 }  // namespace flab::conformance
