@@ -206,6 +206,27 @@ TEST("emulated products: the workspace is as large as the device's memory lets i
   EXPECT(fake.handles == 0 && fake.descs == 0 && fake.layouts == 0 && fake.preferences == 0);
 }
 
+TEST("emulated products: what is thrown on the way becomes a code and its words, and the device goes on") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& fake = Fake();
+  const Ones ones;
+  const Opened opened(FLAB_FAKE_PRODUCTS);
+  const FlabMatmul call = ones.Call(5, 6, 7);
+  FlabFailure failure;
+  fake.throws_memory = true;
+  EXPECT(Backend().matmul(opened.device(), &call) == FLAB_OUT_OF_MEMORY);
+  Backend().failure(&failure);
+  EXPECT(failure.code == FLAB_OUT_OF_MEMORY && std::string(failure.message) == "the host has no more memory", failure.message);
+  FlabDevice* device = opened.device();
+  EXPECT(Backend().open(0, FLAB_FAKE_PRODUCTS, &device) == FLAB_OUT_OF_MEMORY && device == nullptr);
+  fake.throws_memory = false, fake.throws_words = true;
+  EXPECT(Backend().matmul(opened.device(), &call) == FLAB_FAULT);
+  Backend().failure(&failure);
+  EXPECT(failure.code == FLAB_FAULT && std::string(failure.message) == "of the library's", failure.message);
+  fake.throws_words = false;
+  EXPECT(ones.AreRight(opened.device(), call));
+}
+
 // The last test: what it opens is found by its name from now on.
 TEST("emulated products: where version 13 opens and can't be used, version 12 is, and each that can't has its reason") {
   if (!IsEmulated()) return;
