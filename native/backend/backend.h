@@ -26,8 +26,8 @@ typedef enum {
   FLAB_OLD_DRIVER = 2,     /* older than what the library was built for */
   FLAB_NO_DEVICE = 3,      /* none, or none of that number */
   FLAB_BUSY = 4,           /* held by another process alone */
-  FLAB_UNSUPPORTED = 5,    /* the device is older than any that the library has code for */
-  FLAB_OUT_OF_MEMORY = 6,  /* `asked` and `available` say how much */
+  FLAB_UNSUPPORTED = 5,    /* the library has no code for the device, or needs what it has not */
+  FLAB_OUT_OF_MEMORY = 6,  /* `asked` and `available` say how much, of the device's */
   FLAB_FAULT = 7,          /* the device failed while it computed */
   FLAB_BAD_CALL = 8        /* an argument that no correct caller passes */
 } FlabCode;
@@ -125,7 +125,7 @@ typedef struct {
  * w, w d, w (e^d - 1 - d). */
 typedef struct {
   float max, guess, w, d, g;
-  uint32_t far; /* weights that f32 does not hold decide, and were taken for e^-87: the divergence is about right */
+  uint32_t far; /* 1: the divergence will be about right only. No piece of the CUDA backend's is. */
 } FlabPieceSums;
 
 typedef struct {
@@ -141,7 +141,7 @@ typedef struct {
 
 typedef struct {
   const float* logits;     /* [positions * group, stride] */
-  const int32_t* targets;  /* [all_positions]: column of the row's target among all columns; negative: none, the position is passed by */
+  const int32_t* targets;  /* [all_positions]: column of the row's target among all columns; negative: none, and the loss will be NaN */
   FlabLossPiece* pieces;   /* [row_pieces, all_positions, group] */
   float* target_logits;    /* [all_positions, group]: written where a target lies in this tile */
   int64_t positions, group, columns, stride, first_piece, first_position, all_positions;

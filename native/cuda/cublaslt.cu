@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <iterator>
 #include <utility>
 
 namespace flab::cuda {
@@ -36,7 +37,11 @@ const char* Resolve(void* opened, CublasLt& library) {
   return nullptr;
 }
 
-OpenedCublasLt OpenNamed(const std::string& name) {
+}  // namespace
+
+std::vector<std::string> NamesOfCublasLt() { return {std::begin(kNames), std::end(kNames)}; }
+
+OpenedCublasLt OpenCublasLt(const std::string& name) {
   void* opened = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!opened) return {nullptr, name + ": " + Shortened(dlerror(), name)};
   const auto refuse = [&](const std::string& reason) -> OpenedCublasLt {
@@ -49,19 +54,6 @@ OpenedCublasLt OpenNamed(const std::string& name) {
   const std::string version = std::to_string(major) + "." + std::to_string(number / 100 % 100);
   if (major < kOldest || major > kNewest) return refuse("is cuBLASLt " + version + ", expected 12 or 13");
   return {std::move(library), "cuBLASLt " + version + " (" + name + ")"};
-}
-
-}  // namespace
-
-OpenedCublasLt OpenCublasLt(const char* path) {
-  if (path) return OpenNamed(path);
-  std::string reasons;
-  for (const char* name : kNames) {
-    OpenedCublasLt opened = OpenNamed(name);
-    if (opened.library) return opened;
-    reasons += (reasons.empty() ? "" : "; ") + opened.description;
-  }
-  return {nullptr, reasons};
 }
 
 }  // namespace flab::cuda

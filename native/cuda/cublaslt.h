@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cuda/kernel.cuh"
 
@@ -58,13 +59,16 @@ struct CublasLt {
   DO(GetVersion) DO(GetStatusString) DO(Create) DO(Destroy) DO(MatmulDescCreate) DO(MatmulDescDestroy) DO(MatmulDescSetAttribute) DO(MatrixLayoutCreate) \
   DO(MatrixLayoutDestroy) DO(MatmulPreferenceCreate) DO(MatmulPreferenceDestroy) DO(MatmulPreferenceSetAttribute) DO(MatmulAlgoGetHeuristic) DO(Matmul)
 
+// The usual names of the library, the best first.
+std::vector<std::string> NamesOfCublasLt();
+
 // The library, or why it can't be had.
 struct OpenedCublasLt {
   std::unique_ptr<CublasLt> library;
-  std::string description;  // "cuBLASLt 13.1 (libcublasLt.so.13)", or a reason for each name
+  std::string description;  // "cuBLASLt 13.1 (libcublasLt.so.13)", or "libcublasLt.so.13: " and the reason
 };
 
-// `path`: null for the usual names. What was opened stays for as long as the process does, as it is known to the driver then.
-OpenedCublasLt OpenCublasLt(const char* path);
+// What was opened stays for as long as the process does, as it is known to the driver then.
+OpenedCublasLt OpenCublasLt(const std::string& name);
 
 }  // namespace flab::cuda

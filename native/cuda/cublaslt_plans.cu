@@ -8,7 +8,7 @@ namespace flab::cuda {
 namespace {
 
 constexpr size_t kMostPlans = 256;        // a model has about ten shapes, times the sizes of chunks
-constexpr uintptr_t kMostAlignment = 16;  // bytes: none of its kernels takes more at a time
+constexpr uintptr_t kMostAlignment = 256;  // bytes: what the library takes for granted; less may exclude some of its kernels
 
 uint32_t AlignmentOf(const void* matrix) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(matrix) | kMostAlignment;

@@ -15,15 +15,26 @@ thread_local FlabFailure failure;
 
 int CodeOf(cudaError_t error) {
   switch (error) {
-    case cudaErrorInsufficientDriver: return FLAB_OLD_DRIVER;
+    case cudaErrorInsufficientDriver:
+    case cudaErrorCallRequiresNewerDriver: return FLAB_OLD_DRIVER;
     case cudaErrorNoDevice:
     case cudaErrorInvalidDevice: return FLAB_NO_DEVICE;
-    case cudaErrorInitializationError: return FLAB_NO_DRIVER;
+    case cudaErrorInitializationError:
+    case cudaErrorStubLibrary:
+    case cudaErrorSystemNotReady:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice: return FLAB_NO_DRIVER;
     case cudaErrorDevicesUnavailable: return FLAB_BUSY;
+    case cudaErrorInvalidDeviceFunction:
     case cudaErrorNoKernelImageForDevice:
-    case cudaErrorUnsupportedPtxVersion: return FLAB_UNSUPPORTED;
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorNotSupported: return FLAB_UNSUPPORTED;
     case cudaErrorMemoryAllocation: return FLAB_OUT_OF_MEMORY;
-    case cudaErrorInvalidValue: return FLAB_BAD_CALL;
+    case cudaErrorInvalidValue:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorInvalidMemcpyDirection:
+    case cudaErrorInvalidResourceHandle:
+    case cudaErrorLaunchOutOfResources: return FLAB_BAD_CALL;
     default: return FLAB_FAULT;
   }
 }
@@ -33,6 +44,21 @@ int Set(int code, int64_t asked, int64_t available) {
   failure.asked = asked;
   failure.available = available;
   return code;
+}
+
+// What would be a fault of the device later is a driver that can't be used while it is opened.
+int FailOpening(cudaError_t error, const char* where) {
+  const int code = Fail(error, where);
+  return error == cudaErrorOperatingSystem || error == cudaErrorUnknown ? Set(FLAB_NO_DRIVER, 0, 0) : code;
+}
+
+// For the device to be asked whether the library has code for it: code for compute capability 8.0 runs on 8.6, none of it on 11.0.
+__global__ void ProbeKernel() {}
+
+int FailUnsupported(const FlabDeviceInfo& info, const char* reason) {
+  char message[sizeof failure.message];
+  std::snprintf(message, sizeof message, "%.100s has compute capability %d.%d, %s", info.name, info.major, info.minor, reason);
+  return FailWith(FLAB_UNSUPPORTED, message);
 }
 
 }  // namespace
@@ -65,7 +91,7 @@ int Count(int32_t* devices) {
     int driver = 0;
     cudaDriverGetVersion(&driver);
     if (error == cudaErrorInsufficientDriver && driver == 0) return FailWith(FLAB_NO_DRIVER, "no driver that can be used is installed");
-    return Fail(error, "counting devices");
+    return FailOpening(error, "counting devices");
   }
   *devices = count;
   return FLAB_OK;
@@ -74,7 +100,7 @@ int Count(int32_t* devices) {
 int Info(int32_t index, FlabDeviceInfo* info) {
   *info = {};
   cudaDeviceProp properties;
-  if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return Fail(error, "asking a device its name");
+  if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return FailOpening(error, "asking a device its name");
   std::snprintf(info->name, sizeof info->name, "%.127s", properties.name);
   int cache = 0;
   const struct {
@@ -85,7 +111,7 @@ int Info(int32_t index, FlabDeviceInfo* info) {
                 {&info->processors, cudaDevAttrMultiProcessorCount},
                 {&cache, cudaDevAttrL2CacheSize}};
   for (const auto& [value, attribute] : wanted) {
-    if (const cudaError_t error = cudaDeviceGetAttribute(value, attribute, index)) return Fail(error, "asking a device what it has");
+    if (const cudaError_t error = cudaDeviceGetAttribute(value, attribute, index)) return FailOpening(error, "asking a device what it has");
   }
   info->cache = cache;
   cudaDriverGetVersion(&info->driver);
@@ -93,8 +119,8 @@ int Info(int32_t index, FlabDeviceInfo* info) {
   if (info->major < kOldestMajor) return FLAB_OK;
   // Asking for memory makes a context, which fails where another process holds the device alone.
   size_t available = 0, total = 0;
-  if (const cudaError_t error = cudaSetDevice(index)) return Fail(error, "choosing a device");
-  if (const cudaError_t error = cudaMemGetInfo(&available, &total)) return Fail(error, "asking a device for its memory");
+  if (const cudaError_t error = cudaSetDevice(index)) return FailOpening(error, "choosing a device");
+  if (const cudaError_t error = cudaMemGetInfo(&available, &total)) return FailOpening(error, "asking a device for its memory");
   info->memory = static_cast<int64_t>(total);
   info->available = static_cast<int64_t>(available);
   return FLAB_OK;
@@ -104,25 +130,24 @@ int Open(int32_t index, const char* products, FlabDevice** device) {
   *device = nullptr;
   FlabDeviceInfo info;
   if (const int code = Info(index, &info)) return code;
-  if (info.major < kOldestMajor) {
-    char message[200];
-    std::snprintf(message, sizeof message, "%.100s has compute capability %d.%d, the oldest supported one is %d.0", info.name, info.major, info.minor, kOldestMajor);
-    return FailWith(FLAB_UNSUPPORTED, message);
-  }
-  auto opened = std::make_unique<FlabDevice>();
+  if (info.major < kOldestMajor) return FailUnsupported(info, "the oldest supported one is 8.0");
+  std::unique_ptr<FlabDevice, void (*)(FlabDevice*)> opened(new FlabDevice(), Close);
   opened->index = index;
   opened->processors = info.processors;
+  cudaFuncAttributes attributes;
   cudaError_t error = cudaSetDevice(index);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(ProbeKernel));
+  if (CodeOf(error) == FLAB_UNSUPPORTED) {
+    cudaGetLastError();  // or the next launch finds it
+    return FailUnsupported(info, "which this library has no code for");
+  }
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&opened->has_pools, cudaDevAttrMemoryPoolsSupported, index);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->compute, cudaStreamNonBlocking);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&opened->upload, cudaStreamNonBlocking);
   for (cudaEvent_t& event : opened->events) {
     if (error == cudaSuccess) error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
   }
-  if (error != cudaSuccess) {
-    const int code = Fail(error, "opening a device");
-    Close(opened.release());
-    return code;
-  }
+  if (error != cudaSuccess) return FailOpening(error, "opening a device");
   opened->products = Products::Open(products);
   *device = opened.release();
   return FLAB_OK;

@@ -29,8 +29,10 @@ __global__ void __launch_bounds__(kWarp, 16)
   const Weights weights = Weigh(l, w);
   const int64_t first = blockIdx.z * candidates, end = first + candidates < group - 1 ? first + candidates : group - 1;
   for (int64_t candidate = first; candidate < end; ++candidate) {
-    LoadPiece<4>(reference + (candidate + 1) * stride, count, aligned, kNoCandidate, s);
-    const FlabPieceSums sums = SumPiece<false>(l, s, w, weights);
+    const float* own = reference + (candidate + 1) * stride;
+    LoadPiece<4>(own, count, aligned, kNoCandidate, s);
+    FlabPieceSums sums = SumPiece<false>(l, s, w, weights);
+    if (!AreSummed(sums)) sums = SumFarPiece<false>(reference, own, count, weights);
     if (threadIdx.x == 0) out[((first_piece + piece) * all_positions + first_position + position) * (group - 1) + candidate] = sums;
   }
 }
@@ -53,10 +55,12 @@ __global__ void __launch_bounds__(kThreads, Pair<P, Q>::kHalves ? 5 : 4)
   const int64_t begin = piece * FLAB_PIECE, count = columns - begin;
   if (count <= 0) return;
   float l[kOwn], s[kOwn], w[kOwn];
-  LoadPiece<Pair<P, Q>::kChunk>(p + row * columns + begin, count, p_aligned, kNoReference, l);
-  LoadPiece<Pair<P, Q>::kChunk>(q + row * columns + begin, count, q_aligned, kNoCandidate, s);
+  p += row * columns + begin, q += row * columns + begin;
+  LoadPiece<Pair<P, Q>::kChunk>(p, count, p_aligned, kNoReference, l);
+  LoadPiece<Pair<P, Q>::kChunk>(q, count, q_aligned, kNoCandidate, s);
   const Weights weights = Weigh(l, w);
-  const FlabPieceSums sums = SumPiece<Pair<P, Q>::kHalves>(l, s, w, weights);
+  FlabPieceSums sums = SumPiece<Pair<P, Q>::kHalves>(l, s, w, weights);
+  if (!AreSummed(sums)) sums = SumFarPiece<Pair<P, Q>::kHalves>(p, q, count, weights);
   if (threadIdx.x % kWarp == 0) out[piece * rows + row] = sums;
 }
 

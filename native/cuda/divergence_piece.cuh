@@ -10,24 +10,34 @@
 
 namespace flab::cuda {
 
-// What columns that the piece lacks hold: a weight of zero, and a difference far below any, which its e^d - 1 - d bears.
-constexpr float kNoReference = -1e30f, kNoCandidate = -1.5e30f;
+// What columns that the piece lacks hold: a weight of zero, and a difference far below any, which is finite when it is raised.
+constexpr float kNoReference = -1e25f, kNoCandidate = -1.00001e25f;
 
-constexpr float kLeastWeight = 1.17549435e-38f, kMost = 3.40282347e38f;  // the smallest normal number, e^-87.3, and the largest
-// What is e^17 times less than another number is less than its last digit.
-constexpr float kDigits = 17;
+// A weight w below 2^-126 is zero, and loses w e^d whatever e^d is. So what is summed is 2^60 times e^d - 1 - d, which ends the numbers
+// of f32 at e^d = 2^68 (d = 47.1) at no cost. What is lost while all e^d are less is 2^-58 for a column at most, where the weights' sum is 1
+// or more. Where one is not less, the sum is infinite, or NaN where its weight is zero, and SumFarPiece sums anew. By d and the
+// distance of l from its maximum:
+//
+//   d < 47.1, l to 87.3 below     w is a number, and so is w e^d: SumPiece
+//   d < 47.1, l further below     w e^d is e^-40.2 at most: SumPiece, and it is lost
+//   d > 47.1, any l               SumFarPiece, for which w e^d is one power of e; so too where some d is below -3e20
+constexpr float kRaise = 0x1p60f, kMost = 3.40282347e38f;  // the largest number
 
-// e^d - 1 - d. Near zero, d^2 times a polynomial (minimax on [-1, 1], to 1.7e-7); elsewhere the exponential loses 2 bits at most.
-__device__ __forceinline__ float ExcessOf(float d) {
-  float series = 2.49608147e-5f;
-  series = series * d + 2.03254836e-4f;
-  series = series * d + 1.38913351e-3f;
-  series = series * d + 8.33093002e-3f;
-  series = series * d + 4.16665152e-2f;
-  series = series * d + 1.66666955e-1f;
-  series = series * d + 0.5f;
-  const float direct = (Exp2(d * kLog2E) - 1) - d;
-  return fabsf(d) < 1 ? d * d * series : direct;
+// Times d^2 it is e^d - 1 - d, near zero (minimax on [-1, 1], to 1.7e-7). `raise` is a power of two, and costs no digits.
+__device__ __forceinline__ float SeriesOf(float d, float raise) {
+  float series = 2.49608147e-5f * raise;
+  series = series * d + 2.03254836e-4f * raise;
+  series = series * d + 1.38913351e-3f * raise;
+  series = series * d + 8.33093002e-3f * raise;
+  series = series * d + 4.16665152e-2f * raise;
+  series = series * d + 1.66666955e-1f * raise;
+  return series * d + 0.5f * raise;
+}
+
+// kRaise (e^d - 1 - d). Where d is not near zero, the exponential loses 2 bits at most.
+__device__ __forceinline__ float RaisedExcessOf(float d) {
+  const float direct = fmaf(-kRaise, d, fmaf(kRaise, Exp2(d * kLog2E), -kRaise));
+  return fabsf(d) < 1 ? d * d * SeriesOf(d, kRaise) : direct;
 }
 
 // (s - l) - guess. Of halves, s - l is exact but for what is nothing; of f32, what its rounding lost comes back (Knuth's two-sum), so
@@ -47,56 +57,49 @@ __device__ __forceinline__ float Again(float s) {
   return kExact ? s : Anew(s);
 }
 
-struct Deviations {
-  float d, g;  // sums of w d and of w (e^d - 1 - d)
-};
-
-template <bool kExact, typename Weight>
-__device__ __forceinline__ Deviations SumDeviations(const float (&l)[kOwn], const float (&s)[kOwn], const Weight& weight, float guess) {
-  LaneSum d_sum, g_sum;
-#pragma unroll
-  for (int i = 0; i < kOwn; ++i) {
-    const float d = Deviation<kExact>(l[i], Again<kExact>(s[i]), guess);
-    d_sum.parts[i % 4] += weight(i) * d;
-    g_sum.parts[i % 4] += weight(i) * ExcessOf(d);
-  }
-  return {d_sum.Total(), g_sum.Total()};
-}
-
-// Logarithms of the largest w e^(s - l), and of the largest whose weight f32 does not hold and is taken for kLeastWeight.
-struct Reach {
-  float all, clamped;
-};
-
-template <bool kExact>
-__device__ __forceinline__ Reach ReachOf(const float (&l)[kOwn], const float (&s)[kOwn], const float (&w)[kOwn]) {
-  Reach reach{kNoCandidate, kNoCandidate};
-#pragma unroll
-  for (int i = 0; i < kOwn; ++i) {
-    const float weight = Anew(w[i]), own = Again<kExact>(s[i]) - l[i] + Log2(fmaxf(weight, kLeastWeight)) / kLog2E;
-    reach.all = fmaxf(reach.all, own);
-    if (weight < kLeastWeight) reach.clamped = fmaxf(reach.clamped, own);
-  }
-  return {WarpMax(reach.all), WarpMax(reach.clamped)};
-}
-
 // The same in every lane. NaN and infinities among the logits make the sums NaN, or infinite so that they become NaN.
 template <bool kExact>
 __device__ __forceinline__ FlabPieceSums SumPiece(const float (&l)[kOwn], const float (&s)[kOwn], const float (&w)[kOwn], const Weights& weights) {
-  LaneSum x_sum;
+  LaneSum x_sum, d_sum, g_sum;
 #pragma unroll
   for (int i = 0; i < kOwn; ++i) x_sum.parts[i % 4] += w[i] * (s[i] - l[i]);
-  float guess = x_sum.Total() / weights.sum;
-  Deviations sums = SumDeviations<kExact>(l, s, [&](int i) { return w[i]; }, guess);
-  bool far = false;
-  if (!(sums.g <= kMost)) {  // in all lanes or in none
-    // Some e^d is no number of f32's. With this guess w e^d is 1 at most, and so e^d at most 1 / kLeastWeight.
-    const Reach reach = ReachOf<kExact>(l, s, w);
-    guess = reach.all;
-    far = reach.clamped > reach.all - kDigits;
-    sums = SumDeviations<kExact>(l, s, [&](int i) { return fmaxf(Anew(w[i]), kLeastWeight); }, guess);
+  const float guess = x_sum.Total() / weights.sum;
+#pragma unroll
+  for (int i = 0; i < kOwn; ++i) {
+    const float d = Deviation<kExact>(l[i], Again<kExact>(s[i]), guess);
+    d_sum.parts[i % 4] += w[i] * d;
+    g_sum.parts[i % 4] += w[i] * RaisedExcessOf(d);
   }
-  return {weights.max, guess, weights.sum * weights.scale, sums.d * weights.scale, sums.g * weights.scale, far};
+  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total() * weights.scale, g_sum.Total() * (weights.scale / kRaise), 0};
+}
+
+// Whether they are such that SumPiece could sum them; the same for all lanes.
+__device__ __forceinline__ bool AreSummed(const FlabPieceSums& sums) { return sums.g <= kMost; }
+
+// The sums where some e^d is too large for SumPiece: by the guess max s - max l, w e^d is e^(s - max s), 1 at most, and needs neither w nor
+// e^d. `lost` is what rounding the guess took from it. This is rare: l and s come from memory again, so that it takes no registers.
+template <bool kExact, typename P, typename Q>
+__device__ __forceinline__ FlabPieceSums SumFarPiece(const P* l, const Q* s, int64_t count, const Weights& weights) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, columns = count < FLAB_PIECE ? static_cast<int>(count) : FLAB_PIECE;
+  float max = FloatOf(0xff800000);  // -infinity
+#pragma unroll 1
+  for (int column = lane; column < columns; column += kWarp) max = fmaxf(max, ToFloat(s[column]));
+  max = WarpMax(max);
+  const float guess = max - weights.max, lost = Deviation<false>(weights.max, max, guess);
+  LaneSum d_sum, g_sum;
+#pragma unroll 1
+  for (int first = lane; first < columns; first += 4 * kWarp) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int column = first + i * kWarp;
+      if (column >= columns) continue;
+      const float own = ToFloat(s[column]), reference = ToFloat(l[column]);
+      const float w = WeightOf(reference, weights.max) * weights.scale, d = Deviation<kExact>(reference, own, guess);
+      d_sum.parts[i] += w * d;
+      g_sum.parts[i] += fabsf(d) < 1 ? w * (d * d * SeriesOf(d, 1)) : Exp2(((own - max) + lost) * kLog2E) - w * (1 + d);
+    }
+  }
+  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total(), g_sum.Total(), 0};
 }
 
 }  // namespace flab::cuda

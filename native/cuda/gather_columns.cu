@@ -110,11 +110,13 @@ __device__ __forceinline__ void GatherDirectly(const Item* __restrict__ from, in
   }
 }
 
-// Starts to copy the lines of 16 bytes in which [from, from + bytes) lies.
+// Starts to copy [from, from + bytes), by lines of 16: the first as a whole, as memory begins at a line, and of the last what is wanted,
+// as memory may end there.
 __device__ __forceinline__ void CopyLines(unsigned char* shared, const void* from, int64_t bytes) {
-  const uintptr_t first = reinterpret_cast<uintptr_t>(from) / 16 * 16;
-  const int lines = static_cast<int>((reinterpret_cast<uintptr_t>(from) + bytes - first + 15) / 16);
-  for (int i = threadIdx.x; i < lines; i += kThreads) CopyAsync(shared + 16 * i, reinterpret_cast<const unsigned char*>(first) + 16 * i);
+  const int before = static_cast<int>(reinterpret_cast<uintptr_t>(from) % 16), end = before + static_cast<int>(bytes);
+  const unsigned char* first = static_cast<const unsigned char*>(from) - before;
+  for (int i = threadIdx.x; i < end / 16; i += kThreads) CopyAsync(shared + 16 * i, first + 16 * i);
+  if (threadIdx.x == 0 && end % 16 != 0) CopyAsyncPart(shared + end / 16 * 16, first + end / 16 * 16, end % 16);
 }
 
 template <typename Item, int kCount>

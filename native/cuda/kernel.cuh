@@ -80,7 +80,7 @@ __device__ __forceinline__ uint32_t ToBf16Pair(float low, float high) {
 #else
   const auto round = [](float value) {
     const uint32_t bits = BitsOf(value);
-    return (bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return (bits & 0x7fffffff) > 0x7f800000 ? 0x7fffu : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   };
   return round(low) | round(high) << 16;
 #endif
@@ -97,25 +97,16 @@ __device__ __forceinline__ Bf16 Rounded<Bf16>(float value) {
   return {static_cast<uint16_t>(ToBf16Pair(value, 0) & 0xffff)};
 }
 
-// 2^x, to 2 units in the last place; subnormal results may become zero.
+// 2^x, to 2 units in the last place, whichever they are; subnormal results are zero.
 __device__ __forceinline__ float Exp2(float x) {
 #if defined(__CUDA_ARCH__)
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
+#elif defined(FLAB_EMULATE)
+  return emulator::Exp2(x);
 #else
-  return exp2f(x);
-#endif
-}
-
-// The logarithm of a normal number to base 2, to about 1e-6.
-__device__ __forceinline__ float Log2(float x) {
-#if defined(__CUDA_ARCH__)
-  float result;
-  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-  return result;
-#else
-  return log2f(x);
+  return 0;
 #endif
 }
 
@@ -188,6 +179,7 @@ template <typename T>
 __device__ __forceinline__ uint4 Load16(const T* from) {
 #ifdef FLAB_EMULATE
   if (reinterpret_cast<uintptr_t>(from) % 16) emulator::Refuse("reads 16 bytes at an address that is not aligned to them", from);
+  emulator::CheckPlace(from, 16);
 #endif
   return *reinterpret_cast<const uint4*>(from);
 }
@@ -196,6 +188,7 @@ template <typename T>
 __device__ __forceinline__ void Store16(T* to, uint4 value) {
 #ifdef FLAB_EMULATE
   if (reinterpret_cast<uintptr_t>(to) % 16) emulator::Refuse("writes 16 bytes at an address that is not aligned to them", to);
+  emulator::CheckPlace(to, 16);
 #endif
   *reinterpret_cast<uint4*>(to) = value;
 }

@@ -1,7 +1,7 @@
 // Losses of tokens: log(sum e^l) - l[target] of rows of logits, piece by piece (piece.cuh).
 //
-// A warp takes one piece of one row; its logits come from the L2 cache, where the product left them. What is said of a position
-// without a target, a negative one, is never read: its pieces are not written, and its loss is whatever comes of that.
+// A warp takes one piece of one row; its logits come from the L2 cache, where the product left them. Those of a position without a target,
+// a negative one, are not read: its pieces say that it has no tokens, and its loss is NaN.
 
 #include "cuda/operations.h"
 #include "cuda/piece.cuh"
@@ -18,14 +18,18 @@ __global__ void __launch_bounds__(kWarp)
                    int64_t group, int64_t columns, int64_t stride, int64_t first_piece, int64_t first_position, int64_t all_positions, bool aligned) {
   const int64_t position = first_position + blockIdx.x, row = position * group + blockIdx.z;
   const int64_t piece = blockIdx.y, begin = piece * FLAB_PIECE, count = columns - begin, target = targets[position];
-  if (target < 0) return;
+  FlabLossPiece* to = out + (first_piece + piece) * all_positions * group + row;
+  if (target < 0) {
+    if (threadIdx.x == 0) *to = {0, 0};
+    return;
+  }
   const float* own = logits + (row - first_position * group) * stride + begin;
   const float none = FloatOf(0xff800000);  // -infinity
   float l[kOwn], w[kOwn];
   LoadPiece<4>(own, count, aligned, none, l);
   const Weights weights = Weigh(l, w);
   if (threadIdx.x != 0) return;
-  out[(first_piece + piece) * all_positions * group + row] = {weights.max, weights.sum * weights.scale};
+  *to = {weights.max, weights.sum * weights.scale};
   const int64_t column = target - (first_piece + piece) * FLAB_PIECE;
   if (column >= 0 && column < (count < FLAB_PIECE ? count : FLAB_PIECE)) target_logits[row] = own[column];
 }
@@ -48,7 +52,7 @@ __global__ void __launch_bounds__(kRowsPerBlock)
     sum = sum * exp(max - above) + piece.sum * exp(piece.max - above);
     max = above;
   }
-  losses[row] = max - target_logits[row] + log(sum);
+  losses[row] = sum == 0 ? FloatOf(0x7fc00000) : max - target_logits[row] + log(sum);  // NaN; nobody wrote the target's logit
 }
 
 }  // namespace

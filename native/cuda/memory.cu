@@ -7,6 +7,9 @@ namespace {
 
 int Done(cudaError_t error, const char* where) { return error == cudaSuccess ? FLAB_OK : Fail(error, where); }
 
+// Of an allocation that is not empty: some drivers call a size invalid that is more than all addresses.
+bool IsTooMuch(cudaError_t error) { return error == cudaErrorMemoryAllocation || error == cudaErrorInvalidValue; }
+
 }  // namespace
 
 int Available(FlabDevice*, int64_t* bytes) {
@@ -20,7 +23,7 @@ int Allocate(FlabDevice* device, int64_t bytes, void** memory) {
   *memory = nullptr;
   if (bytes == 0) return FLAB_OK;
   const cudaError_t error = cudaMalloc(memory, static_cast<size_t>(bytes));
-  if (error != cudaErrorMemoryAllocation) return Done(error, "allocating memory");
+  if (!IsTooMuch(error)) return Done(error, "allocating memory");
   cudaGetLastError();  // it is no fault, and must not be found by the next launch
   int64_t available = 0;
   Available(device, &available);
@@ -36,7 +39,7 @@ int AllocatePinned(FlabDevice*, int64_t bytes, void** memory) {
   *memory = nullptr;
   if (bytes == 0) return FLAB_OK;
   const cudaError_t error = cudaMallocHost(memory, static_cast<size_t>(bytes));
-  if (error != cudaErrorMemoryAllocation) return Done(error, "allocating pinned memory");
+  if (!IsTooMuch(error)) return Done(error, "allocating pinned memory");
   cudaGetLastError();
   return FailWith(FLAB_OUT_OF_MEMORY, "the host has no more memory that can be pinned");
 }

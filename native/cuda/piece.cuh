@@ -63,8 +63,10 @@ struct Weights {
   float max, sum, scale;
 };
 
-// The weight is 2^(l log2(e) - top), top = max log2(e) rounded: one product and sum, rounded once. What the rounding of top moves all
-// weights by, 2^-24 of top, is `scale`. A piece of logits that are all -infinity has weights of zero.
+// 2^(l log2(e) - top), top = max log2(e) rounded: one product and sum, rounded once. Less than 2^-126 is zero.
+__device__ __forceinline__ float WeightOf(float l, float max) { return Exp2(fmaf(l, kLog2E, -(max * kLog2E))); }
+
+// What the rounding of top moves all weights by, 2^-24 of top, is `scale`. A piece of logits that are all -infinity has weights of zero.
 __device__ __forceinline__ Weights Weigh(const float (&l)[kOwn], float (&w)[kOwn]) {
   const float none = FloatOf(0xff800000);  // -infinity
   float max = none;
@@ -72,14 +74,13 @@ __device__ __forceinline__ Weights Weigh(const float (&l)[kOwn], float (&w)[kOwn
   for (int i = 0; i < kOwn; ++i) max = fmaxf(max, l[i]);
   max = WarpMax(max);
   if (max == none) max = 0;
-  const float top = max * kLog2E;
   LaneSum sum;
 #pragma unroll
   for (int i = 0; i < kOwn; ++i) {
-    w[i] = Exp2(fmaf(l[i], kLog2E, -top));
+    w[i] = WeightOf(l[i], max);
     sum.parts[i % 4] += w[i];
   }
-  return {max, sum.Total(), Exp2(-fmaf(max, kLog2E, -top))};
+  return {max, sum.Total(), Exp2(-fmaf(max, kLog2E, -(max * kLog2E)))};
 }
 
 }  // namespace flab::cuda

@@ -98,13 +98,19 @@ class CublasLtProducts : public Products {
 
 std::unique_ptr<Products> Products::Open(const char* path) {
   if (path && !*path) return std::make_unique<NoProducts>("no library was asked for");
-  OpenedCublasLt opened = OpenCublasLt(path);
-  const std::string description = opened.description;
-  if (!opened.library) return std::make_unique<NoProducts>(description);
-  auto products = std::make_unique<CublasLtProducts>(std::move(opened));
-  const std::string reason = products->Begin();
-  if (reason.empty()) return products;
-  return std::make_unique<NoProducts>(description + ": " + reason);
+  std::string reasons;
+  for (const std::string& name : path ? std::vector<std::string>{path} : NamesOfCublasLt()) {
+    OpenedCublasLt opened = OpenCublasLt(name);
+    std::string reason = opened.description;
+    if (opened.library) {
+      auto products = std::make_unique<CublasLtProducts>(std::move(opened));
+      const std::string failed = products->Begin();
+      if (failed.empty()) return products;
+      reason += ": " + failed;
+    }
+    reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return std::make_unique<NoProducts>(reasons);
 }
 
 }  // namespace flab::cuda

@@ -5,11 +5,14 @@
 namespace flab::cuda {
 
 Scratch::~Scratch() {
-  for (void* memory : taken_) cudaFreeAsync(memory, device_->compute);
+  if (!device_->has_pools && !taken_.empty()) cudaStreamSynchronize(device_->compute);
+  for (void* memory : taken_) device_->has_pools ? cudaFreeAsync(memory, device_->compute) : cudaFree(memory);
 }
 
 int Scratch::TakeBytes(int64_t bytes, void** memory) {
-  const cudaError_t error = cudaMallocAsync(memory, static_cast<size_t>(bytes), device_->compute);
+  taken_.reserve(taken_.size() + 1);  // so that nothing is thrown once there is memory
+  const size_t size = static_cast<size_t>(bytes);
+  const cudaError_t error = device_->has_pools ? cudaMallocAsync(memory, size, device_->compute) : cudaMalloc(memory, size);
   if (error == cudaSuccess) {
     taken_.push_back(*memory);
     return FLAB_OK;

@@ -7,7 +7,8 @@
 
 namespace flab::cuda {
 
-// Memory that kernels in the compute stream use among themselves: it is taken and given back in the stream, so that nobody waits.
+// Memory that kernels in the compute stream use among themselves: it is taken and given back in the stream, so that nobody waits. On a
+// device without pools of memory (some virtual ones) the host waits before it is given back.
 class Scratch {
  public:
   explicit Scratch(FlabDevice* device) : device_(device) {}

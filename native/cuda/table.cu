@@ -1,32 +1,53 @@
 // The table that the library exports.
 
+#include <exception>
+#include <new>
+
 #include "cuda/operations.h"
 
 namespace {
 
 using namespace flab::cuda;
 
-// An operation on a device, from any thread: which device is current is a thread's own.
+// No exception leaves the library: it may be another compiler's that calls.
 template <auto kOperation>
 struct Entry;
-template <typename... Arguments, int (*kOperation)(FlabDevice*, Arguments...)>
+template <typename... Arguments, int (*kOperation)(Arguments...)>
 struct Entry<kOperation> {
+  static int Run(Arguments... arguments) {
+    try {
+      return kOperation(arguments...);
+    } catch (const std::bad_alloc&) {
+      return FailWith(FLAB_OUT_OF_MEMORY, "the host has no more memory");
+    } catch (const std::exception& error) {
+      return FailWith(FLAB_FAULT, error.what());
+    }
+  }
+};
+template <auto kOperation>
+constexpr auto kCall = Entry<kOperation>::Run;
+
+// An operation on a device, from any thread: which device is current is a thread's own.
+template <auto kOperation>
+struct OnDevice;
+template <typename... Arguments, int (*kOperation)(FlabDevice*, Arguments...)>
+struct OnDevice<kOperation> {
   static int Run(FlabDevice* device, Arguments... arguments) {
     if (const cudaError_t error = cudaSetDevice(device->index)) return Fail(error, "choosing a device");
     return kOperation(device, arguments...);
   }
 };
 template <auto kOperation>
-constexpr auto kOn = Entry<kOperation>::Run;
+constexpr auto kOn = kCall<OnDevice<kOperation>::Run>;
 
 const FlabBackend kTable{
     .version = FLAB_BACKEND_VERSION,
     .bytes = sizeof(FlabBackend),
     .name = "cuda",
     .failure = Failure,
-    .count = Count,
-    .info = Info,
-    .open = Open,
+    .count = kCall<Count>,
+    .info = kCall<Info>,
+    .open = kCall<Open>,
     .close = Close,
     .products = ProductsOf,
     .available = kOn<Available>,

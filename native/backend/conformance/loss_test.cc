@@ -29,7 +29,8 @@ struct Shape {
 // Losses of [positions, group] rows.
 std::vector<double> Losses(const std::vector<Row>& rows, const std::vector<int32_t>& targets, const Shape& shape) {
   const int64_t columns = static_cast<int64_t>(rows[0].size()), count = static_cast<int64_t>(rows.size()), all = static_cast<int64_t>(targets.size());
-  const Memory pieces(PiecesOf(columns) * count * static_cast<int64_t>(sizeof(FlabLossPiece))), device_targets = ToDevice(targets), target_logits(count * 4), losses(count * 8);
+  const Memory pieces = ToDevice(std::vector<FlabLossPiece>(PiecesOf(columns) * count, {1, 1})), device_targets = ToDevice(targets),
+               target_logits = ToDevice(std::vector<float>(count, 1)), losses(count * 8);
   for (int64_t first = 0; first < all; first += shape.positions) {
     const int64_t positions = std::min(shape.positions, all - first);
     for (int64_t begin = 0; begin < columns; begin += shape.tile) {
@@ -65,7 +66,10 @@ void Check(int64_t positions, int64_t columns, const Shape& shape, double peak =
   const std::vector<double> losses = Losses(rows, targets, shape);
   for (int64_t i = 0; i < positions * shape.group; ++i) {
     const int32_t target = targets[i / shape.group];
-    if (target < 0) continue;
+    if (target < 0) {
+      EXPECT(std::isnan(losses[i]), "row ", i, " without a target: ", losses[i]);
+      continue;
+    }
     const double expected = Reference(rows[i], target);
     EXPECT(testing::Near(losses[i], expected, kTolerance), columns, " columns, group ", shape.group, ", row ", i, ": ", losses[i], ", expected ", expected);
   }

@@ -100,8 +100,8 @@ TEST("backend: more memory than there is is refused with how much was asked for 
 }
 
 TEST("backend: what is allocated is not available, until it is released") {
-  // A device gives memory in pages of 2 MB; others may use it at the same time.
-  const int64_t bytes = int64_t{64} << 20, page = 2 << 20;
+  // Of all the device: others may take and give back some of it at the same time.
+  const int64_t bytes = int64_t{256} << 20, slack = 64 << 20;
   int64_t before = 0, with = 0, after = 0;
   Expect(Backend().available(Device(), &before), "available");
   {
@@ -109,8 +109,8 @@ TEST("backend: what is allocated is not available, until it is released") {
     Expect(Backend().available(Device(), &with), "available");
   }
   Expect(Backend().available(Device(), &after), "available");
-  EXPECT(before - with >= bytes - page, before, " ", with);
-  EXPECT(after - with >= bytes - page, with, " ", after);
+  EXPECT(before - with >= bytes - slack, before, " ", with);
+  EXPECT(after - with >= bytes - slack, with, " ", after);
 }
 
 TEST("backend: a device says what it is, and one that is not there is refused") {
@@ -119,7 +119,8 @@ TEST("backend: a device says what it is, and one that is not there is refused") 
   EXPECT(count > 0);
   FlabDeviceInfo info;
   Expect(Backend().info(0, &info), "info");
-  EXPECT(info.name[0] != 0 && info.major >= 8 && info.processors > 0 && info.cache > 0 && info.driver >= info.runtime, info.name);
+  EXPECT(info.name[0] != 0 && info.major >= 8 && info.processors > 0 && info.cache > 0, info.name);
+  EXPECT(info.driver / 1000 >= info.runtime / 1000, "a driver of the same major version will do: ", info.driver, " ", info.runtime);
   EXPECT(info.memory >= info.available && info.available > 0, info.memory, " ", info.available);
   FlabDevice* device = nullptr;
   EXPECT(Backend().open(count, nullptr, &device) == FLAB_NO_DEVICE);

@@ -18,7 +18,7 @@ void Check(const Case& c) {
   const std::vector<float> x = random.Normals(c.offset + c.rows * c.width, 3), weight = random.Normals(c.width);
   const int64_t count = c.chosen.empty() ? c.rows : static_cast<int64_t>(c.chosen.size()), stride = c.width + c.gap;
   const Memory device_x = ToDevice(x), device_weight = ToDevice(weight), device_rows = ToDevice(c.chosen);
-  const Memory out(count * stride * 4);
+  const Memory out = ToDevice(std::vector<uint8_t>(count * stride * 4, 0xff));  // NaN
   const float eps = 1e-5f;
   Expect(Backend().rms_norm(Device(), device_x.as<float>() + c.offset, c.chosen.empty() ? nullptr : device_rows.as<uint32_t>(), count, c.width, device_weight.as<float>(), eps,
                             out.data(), stride, c.dtype),
@@ -36,6 +36,7 @@ void Check(const Case& c) {
       const double tolerance = std::fabs(expected) * (static_cast<double>(c.width) / 2 + 6) * 0x1p-24 + std::fabs(expected) * RoundingOf(c.dtype);
       EXPECT(testing::Near(got[i * stride + k], expected, tolerance), "row ", i, " column ", k, ": ", got[i * stride + k], " for ", expected);
     }
+    for (int64_t k = c.width; k < stride && i + 1 < count; ++k) EXPECT(std::isnan(got[i * stride + k]), "wrote between rows, after row ", i);
   }
 }
 

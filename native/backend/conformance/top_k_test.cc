@@ -71,10 +71,15 @@ TEST("backend: top_k gives back the memory that it takes") {
     Expect(Backend().available(Device(), &bytes), "available");
     return bytes;
   };
-  const Memory scores = ToDevice(std::vector<double>(100, 1.)), out(400);
+  // 24 bytes of scratch a score at least. The first call loads kernels, and others may use the device at the same time.
+  constexpr int64_t kScores = 1 << 14, kCalls = 60, kSlack = 8 << 20;
+  static_assert(24 * kScores * kCalls > 2 * kSlack);
+  const Memory scores = ToDevice(std::vector<double>(kScores, 1.)), out(40);
+  const auto choose = [&] { Expect(Backend().top_k(Device(), scores.as<double>(), 1, kScores, 10, out.as<uint32_t>()), "top_k"); };
+  choose();
   const int64_t before = available();
-  Expect(Backend().top_k(Device(), scores.as<double>(), 1, 100, 10, out.as<uint32_t>()), "top_k");
-  EXPECT(available() == before, available(), ", before ", before);
+  for (int64_t i = 0; i < kCalls; ++i) choose();
+  EXPECT(available() >= before - kSlack, available(), ", before ", before);
 }
 
 TEST("backend: top_k has no answer to more than there are, and no need of memory for nothing") {

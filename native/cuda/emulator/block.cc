@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/emulator/fiber.h"
+#include "cuda/emulator/memory.h"
 #include "cuda/emulator/shared.h"
 
 namespace flab::emulator {
@@ -172,10 +173,15 @@ const void* Exchange(const char* kind, const void* bytes, size_t size, void (*ch
   return given;
 }
 
+void CheckPlace(const void* address, size_t bytes) {
+  if (!IsShared(address, bytes) && !IsAllocated(Where::kDevice, address, bytes)) Refuse("reads or writes memory that is not its own", address);
+}
+
 void CopyLater(void* shared, const void* global, int bytes) {
   if (bytes < 0 || bytes > 16) Refuse("copies a number of bytes that is not within 16");
   if (reinterpret_cast<uintptr_t>(shared) % 16 || (bytes > 0 && reinterpret_cast<uintptr_t>(global) % 16)) Refuse("copies 16 bytes at an address that is not aligned to them", global);
   if (!IsShared(shared, 16)) Refuse("copies to memory that is not shared", shared);
+  if (bytes > 0) CheckPlace(global, static_cast<size_t>(bytes));
   Thread& thread = *block.running;
   thread.copies.push_back({shared, global, bytes, thread.group, Draw(2) == 0});
   if (thread.copies.back().made) Make(thread.copies.back());

@@ -4,7 +4,7 @@
 // and for how long its warp runs before others do, is drawn, so that what one thread reads of another without a barrier between them is
 // sometimes not there yet, or there no more. A copy that a kernel starts asynchronously is made at once or when it is waited for, as
 // is drawn; blocks run from the first or from the last. Shared memory begins as NaN, and memory ends where it ends: the next byte cannot be
-// read. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
+// read. What the device computes only nearly is off by what it may be. A barrier that not all threads reach, a warp whose lanes do different things, an address that is not aligned, memory that is
 // nobody's or more shared memory than every device has, end the process with a sentence.
 //
 // The part of the runtime's interface that the backend uses is here under its own names. Streams are queues: what is put into one
@@ -72,10 +72,16 @@ const void* Exchange(const char* kind, const void* bytes, size_t size);
 // cuda/tensor_core.cuh says what it does.
 void MultiplyTile(float* c, const uint32_t* a, const uint32_t* b);
 
+// 2^x as ex2.approx.ftz gives it: up to two units in the last place off, by the number itself, and zero where it is subnormal.
+float Exp2(float x);
+
 // Copies the first `bytes` of 16, and zeros after them, at some time before the thread has waited for its group.
 void CopyLater(void* shared, const void* global, int bytes);
 void EndGroup();
 void WaitForGroups(int left);
+
+// Refuses bytes that are not all of shared memory or of one allocation: the allocation's page may hold a few more that nobody asked for.
+void CheckPlace(const void* address, size_t bytes);
 
 // Ends the process: what the running thread did is wrong.
 [[noreturn]] void Refuse(const char* what, const void* address = nullptr);
@@ -109,20 +115,34 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInitializationError = 3,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInvalidMemcpyDirection = 21,
+  cudaErrorStubLibrary = 34,
   cudaErrorInsufficientDriver = 35,
+  cudaErrorCallRequiresNewerDriver = 36,
   cudaErrorDevicesUnavailable = 46,
+  cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorUnsupportedPtxVersion = 222,
-  cudaErrorIllegalAddress = 700
+  cudaErrorOperatingSystem = 304,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorLaunchOutOfResources = 701,
+  cudaErrorNotSupported = 801,
+  cudaErrorSystemNotReady = 802,
+  cudaErrorSystemDriverMismatch = 803,
+  cudaErrorCompatNotSupportedOnDevice = 804,
+  cudaErrorUnknown = 999
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrL2CacheSize = 38,
   cudaDevAttrComputeCapabilityMajor = 75,
-  cudaDevAttrComputeCapabilityMinor = 76
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMemoryPoolsSupported = 115
 };
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 using cudaStream_t = flab::emulator::Stream*;
@@ -130,6 +150,7 @@ using cudaEvent_t = struct flab_emulated_event*;
 struct cudaDeviceProp {
   char name[256];
 };
+struct cudaFuncAttributes {};
 
 const char* cudaGetErrorString(cudaError_t error);
 const char* cudaGetErrorName(cudaError_t error);
@@ -138,6 +159,7 @@ cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);

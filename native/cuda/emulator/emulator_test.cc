@@ -214,6 +214,30 @@ TEST("emulator: memory ends where it ends, and begins where it begins") {
   });
 }
 
+TEST("emulator: 16 bytes of which memory has only some are refused, and what there is of them may be copied") {
+  constexpr const char* kWords = "reads or writes memory that is not its own";
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 64, [=] { CopyAsync(SharedArray<float>(16), memory + 4); });
+  });
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 0, [=] { Load16(memory + 4); });
+  });
+  EXPECT_WORDS(kWords, [] {
+    float* memory = OnDevice<float>(7);
+    Run(1, 1, 0, [=] { Store16(memory + 4, {}); });
+  });
+  EXPECT(LastWords([] {
+           float* memory = OnDevice<float>(7);
+           Run(1, 1, 64, [=] {
+             CopyAsyncPart(SharedArray<float>(16), memory + 4, 12);
+             EndCopies();
+             WaitForCopies<0>();
+           });
+         }).empty());
+}
+
 TEST("emulator: what was written beside memory is found when it is released, and what is read there is NaN") {
   constexpr const char* kWords = "wrote beside memory";
   EXPECT_WORDS(kWords, [] {
@@ -373,6 +397,17 @@ TEST("emulator: a thread may not end before its asynchronous copies, nor make th
     float* memory = OnDevice<float>(4);
     Run(1, 1, 64, [=] { CopyAsync(SharedArray<float>(16) + 16, memory); });
   });
+}
+
+TEST("emulator: a power of two is off by two units in the last place at most, always by the same, and zero where it is subnormal") {
+  int off = 0;
+  for (float x = -125; x < 127; x += 0.37f) {
+    const double relative = Exp2(x) / std::exp2(static_cast<double>(x)) - 1;
+    EXPECT(std::fabs(relative) <= 0x1p-22 + 0x1p-24 && Exp2(x) == Exp2(x), x, ": ", relative);
+    off += std::fabs(relative) > 0x1p-23;
+  }
+  EXPECT(off > 100, off);
+  EXPECT(Exp2(-126.01f) == 0 && Exp2(-125.9f) > 0 && Exp2(-INFINITY) == 0 && Exp2(0) == 1 && Exp2(128) == INFINITY && std::isnan(Exp2(NAN)));
 }
 
 float* Pinned(float value) {

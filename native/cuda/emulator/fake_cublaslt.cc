@@ -5,6 +5,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <new>
+#include <stdexcept>
 
 #include "cuda/cublaslt.h"
 
@@ -152,6 +154,8 @@ FAKE int cublasLtMatmulAlgoGetHeuristic(void* handle, void* desc, void* a, void*
                                         int* given) {
   As<int>(handle);
   ++fake.heuristics;
+  if (fake.throws_memory) throw std::bad_alloc();
+  if (fake.throws_words) throw std::runtime_error("of the library's");
   *given = 0;
   if (fake.heuristic_status != CublasLt::kSuccess) return fake.heuristic_status;
   CheckShapes(*As<Desc>(desc), *As<Layout>(a), *As<Layout>(b), *As<Layout>(d));

@@ -7,6 +7,7 @@
 struct FakeCublasLt {
   size_t version = 130100;
   int create_status = 0, heuristic_status = 0, matmul_status = 0;
+  bool throws_memory = false, throws_words = false;  // when it is asked for an algorithm
   uint32_t least_alignment = 1;  // bytes: it has no algorithm for a matrix that is aligned to less
 
   int heuristics = 0, products = 0;                             // asked for so far

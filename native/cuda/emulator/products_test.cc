@@ -22,9 +22,9 @@ bool IsEmulated() {
 }
 
 // The library, as new for each test.
-FakeCublasLt& Fake() {
-  void* library = dlopen(FLAB_FAKE_PRODUCTS, RTLD_NOW);
-  if (!library) throw Error("ERR_BACKEND", dlerror(), FLAB_FAKE_PRODUCTS);
+FakeCublasLt& Fake(const char* path = FLAB_FAKE_PRODUCTS) {
+  void* library = dlopen(path, RTLD_NOW);
+  if (!library) throw Error("ERR_BACKEND", dlerror(), path);
   FakeCublasLt& fake = *reinterpret_cast<FakeCublasLt* (*)()>(dlsym(library, FLAB_FAKE_CUBLASLT))();
   fake = {};
   return fake;
@@ -162,6 +162,20 @@ TEST("emulated products: what the library has no algorithm for, or fails at, is 
   EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 1, "what failed is not tried again");
 }
 
+TEST("emulated products: the library is promised the alignment that there is, up to 256 bytes") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& fake = Fake();
+  const Ones ones;
+  const Opened opened(FLAB_FAKE_PRODUCTS);
+  fake.least_alignment = 256;
+  FlabMatmul call = ones.Call(3, 4, 5);
+  for (const void** matrix : {&call.a, &call.weights}) *matrix = reinterpret_cast<const void*>((reinterpret_cast<uintptr_t>(*matrix) + 255) / 256 * 256);
+  call.out = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(call.out) + 255) / 256 * 256);
+  EXPECT(ones.AreRight(opened.device(), call) && fake.products == 1);
+  call.out += 32;
+  EXPECT(ones.AreRight(opened.device(), call) && fake.products == 1, "aligned to 128 bytes");
+}
+
 TEST("emulated products: the only row of a matrix may have any stride") {
   if (!IsEmulated()) return;
   const FakeCublasLt& fake = Fake();
@@ -190,6 +204,47 @@ TEST("emulated products: the workspace is as large as the device's memory lets i
   Expect(Backend().available(Device(), &after), "available");
   EXPECT(before == after);
   EXPECT(fake.handles == 0 && fake.descs == 0 && fake.layouts == 0 && fake.preferences == 0);
+}
+
+TEST("emulated products: what is thrown on the way becomes a code and its words, and the device goes on") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& fake = Fake();
+  const Ones ones;
+  const Opened opened(FLAB_FAKE_PRODUCTS);
+  const FlabMatmul call = ones.Call(5, 6, 7);
+  FlabFailure failure;
+  fake.throws_memory = true;
+  EXPECT(Backend().matmul(opened.device(), &call) == FLAB_OUT_OF_MEMORY);
+  Backend().failure(&failure);
+  EXPECT(failure.code == FLAB_OUT_OF_MEMORY && std::string(failure.message) == "the host has no more memory", failure.message);
+  FlabDevice* device = opened.device();
+  EXPECT(Backend().open(0, FLAB_FAKE_PRODUCTS, &device) == FLAB_OUT_OF_MEMORY && device == nullptr);
+  fake.throws_memory = false, fake.throws_words = true;
+  EXPECT(Backend().matmul(opened.device(), &call) == FLAB_FAULT);
+  Backend().failure(&failure);
+  EXPECT(failure.code == FLAB_FAULT && std::string(failure.message) == "of the library's", failure.message);
+  fake.throws_words = false;
+  EXPECT(ones.AreRight(opened.device(), call));
+}
+
+// The last test: what it opens is found by its name from now on.
+TEST("emulated products: where version 13 opens and can't be used, version 12 is, and each that can't has its reason") {
+  if (!IsEmulated()) return;
+  FakeCublasLt& newer = Fake(FLAB_FAKE_PRODUCTS_13);
+  FakeCublasLt& older = Fake(FLAB_FAKE_PRODUCTS_12);
+  older.version = 120900;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 13.1 (libcublasLt_emulated.so.13)", Opened(nullptr).products());
+  newer.create_status = 15;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 12.9 (libcublasLt_emulated.so.12)", Opened(nullptr).products());
+  newer = {};
+  newer.heuristic_status = 15;
+  EXPECT(Opened(nullptr).products() == "fast: cuBLASLt 12.9 (libcublasLt_emulated.so.12)", Opened(nullptr).products());
+  older.create_status = 15;
+  const std::string got = Opened(nullptr).products();
+  EXPECT(got == "slow: cuBLASLt 13.1 (libcublasLt_emulated.so.13): it has no bf16 product for this device; "
+                "cuBLASLt 12.9 (libcublasLt_emulated.so.12): not supported",
+         got);
+  EXPECT(newer.handles == 0 && older.handles == 0 && newer.descs == 0 && older.descs == 0);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // a device does:
 //
 //   FLAB_EMULATED_DEVICE=no-device | old-driver | busy | unsupported    what opening it meets
+//   FLAB_EMULATED_DEVICE=no-code | not-ready | unknown
+//   FLAB_EMULATED_DEVICE=no-pools                                       no memory is taken in a stream
 //   FLAB_EMULATED_MEMORY=BYTES                                          how much it has (default 8 GiB)
 //   FLAB_EMULATED_FAULT=N                                               the Nth kernel from the start of the process fails
 
@@ -140,6 +142,9 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorDevicesUnavailable: return "CUDA-capable device(s) is/are busy or unavailable";
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
+    case cudaErrorNotSupported: return "operation not supported";
+    case cudaErrorSystemNotReady: return "system not yet initialized";
+    case cudaErrorUnknown: return "unknown error";
     case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     default: return "invalid argument";
@@ -159,6 +164,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = 0;
   if (device == "no-device") return Ended(cudaErrorNoDevice);
   if (device == "old-driver") return Ended(cudaErrorInsufficientDriver);
+  if (device == "not-ready") return Ended(cudaErrorSystemNotReady);
   *count = 1;
   return cudaSuccess;
 }
@@ -171,13 +177,19 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const std::string device = Setting("FLAB_EMULATED_DEVICE");
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount: *value = 2; break;
     case cudaDevAttrL2CacheSize: *value = 1 << 20; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = Setting("FLAB_EMULATED_DEVICE") == "unsupported" ? 7 : 9; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = device == "unsupported" ? 7 : device == "no-code" ? 11 : 9; break;
     case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    case cudaDevAttrMemoryPoolsSupported: *value = device != "no-pools"; break;
   }
   return cudaSuccess;
+}
+
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return Ended(Setting("FLAB_EMULATED_DEVICE") == "no-code" ? cudaErrorNoKernelImageForDevice : fault);
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -185,8 +197,9 @@ cudaError_t cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
+// Newer than the driver, which will do where the major version is the same.
 cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = 13000;
+  *version = 13010;
   return cudaSuccess;
 }
 
@@ -213,7 +226,10 @@ cudaError_t cudaFree(void* memory) {
   return Ended(fault);
 }
 
-cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) { return cudaMalloc(memory, bytes); }
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) {
+  if (Setting("FLAB_EMULATED_DEVICE") == "no-pools") return Ended(cudaErrorNotSupported);
+  return cudaMalloc(memory, bytes);
+}
 
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
   return Put(stream, [=] { ReleaseMemory(Where::kDevice, memory); });
@@ -222,6 +238,8 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   const std::lock_guard lock(mutex);
   if (fault != cudaSuccess) return Ended(fault);
+  constexpr size_t kAddresses = size_t{1} << 47;
+  if (bytes >= kAddresses) return Ended(cudaErrorInvalidValue);  // as some drivers say
   *memory = AllocateMemory(Where::kPinned, bytes);
   return Ended(*memory ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -249,6 +267,7 @@ cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const std::lock_guard lock(mutex);
   if (Setting("FLAB_EMULATED_DEVICE") == "busy") return Ended(cudaErrorDevicesUnavailable);
+  if (Setting("FLAB_EMULATED_DEVICE") == "unknown") return Ended(cudaErrorUnknown);
   *stream = new Stream();
   streams.insert(*stream);
   return cudaSuccess;

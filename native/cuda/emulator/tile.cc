@@ -1,5 +1,7 @@
 // The product of a tile, for a whole warp at once: what the PTX manual says of mma.sync.m16n8k16 with bf16 factors.
 
+#include <cmath>
+
 #include "base/dtype.h"
 #include "cuda/emulator/block.h"
 
@@ -14,6 +16,13 @@ struct Lane {
 void Unpack(uint32_t word, float& low, float& high) {
   low = FromBF16(static_cast<uint16_t>(word));
   high = FromBF16(static_cast<uint16_t>(word >> 16));
+}
+
+// The manual leaves open in which order a tile's products are added and how their sum is rounded; here what f32 does not hold is cut off, the
+// worst that a device may do.
+float TowardsZero(double sum) {
+  const float nearest = static_cast<float>(sum);
+  return std::fabs(static_cast<double>(nearest)) > std::fabs(sum) ? std::nextafter(nearest, 0.0f) : nearest;
 }
 
 // A lane's place in the tile: see cuda/tensor_core.cuh.
@@ -33,8 +42,10 @@ void MultiplyLanes(void* given) {
     for (int i = 0; i < 2; ++i) Unpack(lanes[lane].b[i], b[pair + i * 8][group], b[pair + i * 8 + 1][group]);
   });
   for (int row = 0; row < 16; ++row) {
-    for (int k = 0; k < 16; ++k) {
-      for (int column = 0; column < 8; ++column) c[row][column] += a[row][k] * b[k][column];
+    for (int column = 0; column < 8; ++column) {
+      double sum = c[row][column];
+      for (int k = 0; k < 16; ++k) sum += static_cast<double>(a[row][k]) * b[k][column];
+      c[row][column] = TowardsZero(sum);
     }
   }
   ForLanes([&](int lane, int group, int pair) {
