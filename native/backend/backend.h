@@ -125,7 +125,6 @@ typedef struct {
  * w, w d, w (e^d - 1 - d). */
 typedef struct {
   float max, guess, w, d, g;
-  uint32_t far; /* 1: the divergence will be about right only. No piece of the CUDA backend's is. */
 } FlabPieceSums;
 
 typedef struct {
@@ -219,9 +218,8 @@ typedef struct {
 
   /* ---- measures ---- */
   int (*divergence_tile)(FlabDevice* device, const FlabDivergenceTile* call);
-  /* divergences [count], nats, of sums [row_pieces, count] whose pieces are taken in order; NaN stays NaN. `far` [count], may be
-   * null: whether some piece was. */
-  int (*divergence_finish)(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences, uint8_t* far);
+  /* divergences [count], nats, of sums [row_pieces, count] whose pieces are taken in order; NaN stays NaN. */
+  int (*divergence_finish)(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences);
   int (*loss_tile)(FlabDevice* device, const FlabLossTile* call);
   /* losses [count] = log(sum e^l) - target logit, nats. */
   int (*loss_finish)(FlabDevice* device, const FlabLossPiece* pieces, int64_t row_pieces, const float* target_logits, int64_t count, double* losses);

@@ -23,7 +23,7 @@ int Divergences(const Device& device, const Logits& logits, int64_t turn, Dtype 
   const FlabRowDivergence call{.p = logits.p[turn].data(), .q = logits.q[turn].data(), .p_dtype = kind, .q_dtype = kind, .rows = rows, .columns = columns,
                                .pieces = logits.pieces.data<FlabPieceSums>()};
   if (const int code = device.backend.row_divergence(device.handle, &call)) return code;
-  return device.backend.divergence_finish(device.handle, call.pieces, (columns + FLAB_PIECE - 1) / FLAB_PIECE, rows, logits.divergences.data<double>(), nullptr);
+  return device.backend.divergence_finish(device.handle, call.pieces, (columns + FLAB_PIECE - 1) / FLAB_PIECE, rows, logits.divergences.data<double>());
 }
 
 // `turns`: operands that are used in turns, where one would stay in the L2 cache.

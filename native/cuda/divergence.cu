@@ -138,18 +138,15 @@ constexpr int kRowsPerBlock = 64;  // a thread each
 __global__ void __launch_bounds__(kRowsPerBlock)
     FinishKernel(const FlabPieceSums* __restrict__ pieces,  // [row_pieces, count]
                  int64_t row_pieces, int64_t count,
-                 double* __restrict__ divergences, uint8_t* __restrict__ far) {  // [count]; far may be null
+                 double* __restrict__ divergences) {  // [count]
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x;
   if (row >= count) return;
   Divergence divergence;
-  bool is_far = false;
   for (int64_t i = 0; i < row_pieces; ++i) {
     const FlabPieceSums piece = pieces[i * count + row];
     divergence.Add({piece.max, piece.guess, piece.w, piece.d, piece.g});
-    is_far = is_far || piece.far;
   }
   divergences[row] = divergence.Value();
-  if (far) far[row] = is_far;
 }
 
 template <typename P, typename Q>
@@ -190,9 +187,9 @@ int RowDivergence(FlabDevice* device, const FlabRowDivergence* call) {
   }
 }
 
-int DivergenceFinish(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences, uint8_t* far) {
+int DivergenceFinish(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences) {
   const dim3 blocks{static_cast<unsigned>(CeilDivide(count, kRowsPerBlock))};
-  return Launch(device->compute, "DivergenceFinish", FinishKernel, blocks, kRowsPerBlock, 0, pieces, row_pieces, count, divergences, far);
+  return Launch(device->compute, "DivergenceFinish", FinishKernel, blocks, kRowsPerBlock, 0, pieces, row_pieces, count, divergences);
 }
 
 }  // namespace flab::cuda

@@ -70,7 +70,7 @@ __device__ __forceinline__ FlabPieceSums SumPiece(const float (&l)[kOwn], const 
     d_sum.parts[i % 4] += w[i] * d;
     g_sum.parts[i % 4] += w[i] * RaisedExcessOf(d);
   }
-  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total() * weights.scale, g_sum.Total() * (weights.scale / kRaise), 0};
+  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total() * weights.scale, g_sum.Total() * (weights.scale / kRaise)};
 }
 
 // Whether they are such that SumPiece could sum them; the same for all lanes.
@@ -99,7 +99,7 @@ __device__ __forceinline__ FlabPieceSums SumFarPiece(const P* l, const Q* s, int
       g_sum.parts[i] += fabsf(d) < 1 ? w * (d * d * SeriesOf(d, 1)) : Exp2(((own - max) + lost) * kLog2E) - w * (1 + d);
     }
   }
-  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total(), g_sum.Total(), 0};
+  return {weights.max, guess, weights.sum * weights.scale, d_sum.Total(), g_sum.Total()};
 }
 
 }  // namespace flab::cuda

@@ -52,7 +52,7 @@ int Swiglu(FlabDevice* device, const FlabSwiglu* call);
 
 // divergence.cu, loss.cu
 int DivergenceTile(FlabDevice* device, const FlabDivergenceTile* call);
-int DivergenceFinish(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences, uint8_t* far);
+int DivergenceFinish(FlabDevice* device, const FlabPieceSums* pieces, int64_t row_pieces, int64_t count, double* divergences);
 int RowDivergence(FlabDevice* device, const FlabRowDivergence* call);
 int LossTile(FlabDevice* device, const FlabLossTile* call);
 int LossFinish(FlabDevice* device, const FlabLossPiece* pieces, int64_t row_pieces, const float* target_logits, int64_t count, double* losses);

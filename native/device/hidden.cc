@@ -49,7 +49,7 @@ class Sums {
     const int64_t count = static_cast<int64_t>(positions_.size()), candidates = group_ - 1;
     std::vector<double> divergences(count * candidates), losses(has_losses_ ? count * group_ : 0);
     const DeviceMemory finished = context_.NewMemory<double>(count * group_, kWhat);
-    context_.Check(backend.divergence_finish(context_.handle(), divergences_.data<FlabPieceSums>(), pieces_, count * candidates, finished.data<double>(), nullptr), kWhat);
+    context_.Check(backend.divergence_finish(context_.handle(), divergences_.data<FlabPieceSums>(), pieces_, count * candidates, finished.data<double>()), kWhat);
     context_.Check(backend.download(context_.handle(), divergences.data(), finished.data(), count * candidates * 8), kWhat);
     if (has_losses_) {
       context_.Check(backend.loss_finish(context_.handle(), losses_.data<FlabLossPiece>(), pieces_, target_logits_.data<float>(), count * group_, finished.data<double>()), kWhat);

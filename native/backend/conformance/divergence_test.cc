@@ -52,15 +52,10 @@ Row Near(Random& random, const Row& l, double noise, double offset = 0) {
   return row;
 }
 
-struct Results {
-  std::vector<double> divergences;
-  std::vector<uint8_t> far;
-};
-
-Results Finish(const Memory& pieces, int64_t row_pieces, int64_t count) {
-  const Memory divergences(count * 8), far(count);
-  Expect(Backend().divergence_finish(Device(), pieces.as<FlabPieceSums>(), row_pieces, count, divergences.as<double>(), far.as<uint8_t>()), "divergence_finish");
-  return {FromDevice<double>(divergences.data(), count), FromDevice<uint8_t>(far.data(), count)};
+std::vector<double> Finish(const Memory& pieces, int64_t row_pieces, int64_t count) {
+  const Memory divergences(count * 8);
+  Expect(Backend().divergence_finish(Device(), pieces.as<FlabPieceSums>(), row_pieces, count, divergences.as<double>()), "divergence_finish");
+  return FromDevice<double>(divergences.data(), count);
 }
 
 int64_t PiecesOf(int64_t columns) { return (columns + FLAB_PIECE - 1) / FLAB_PIECE; }
@@ -72,7 +67,7 @@ struct Tiles {
 };
 
 // Divergences of [positions, group - 1] candidates: of `rows` each group is a reference and its candidates.
-Results InTiles(const std::vector<Row>& rows, int64_t group, const Tiles& tiles) {
+std::vector<double> InTiles(const std::vector<Row>& rows, int64_t group, const Tiles& tiles) {
   const int64_t columns = static_cast<int64_t>(rows[0].size()), all = static_cast<int64_t>(rows.size()) / group, count = all * (group - 1);
   const Memory pieces(PiecesOf(columns) * count * static_cast<int64_t>(sizeof(FlabPieceSums)));
   for (int64_t first = 0; first < all; first += tiles.positions) {
@@ -90,9 +85,9 @@ Results InTiles(const std::vector<Row>& rows, int64_t group, const Tiles& tiles)
 }
 
 // Of one candidate.
-double InOneTile(const Row& l, const Row& s) { return InTiles({l, s}, 2, {.columns = 1 << 20}).divergences[0]; }
+double InOneTile(const Row& l, const Row& s) { return InTiles({l, s}, 2, {.columns = 1 << 20})[0]; }
 
-Results OfMatrices(const Numbers& p, const Numbers& q, int64_t rows, int64_t shift_p = 0, int64_t shift_q = 0) {
+std::vector<double> OfMatrices(const Numbers& p, const Numbers& q, int64_t rows, int64_t shift_p = 0, int64_t shift_q = 0) {
   const auto shifted = [](const Numbers& numbers, int64_t shift) {
     std::vector<std::byte> bytes(shift);
     bytes.insert(bytes.end(), numbers.bytes.begin(), numbers.bytes.end());
@@ -114,7 +109,7 @@ TEST("backend: divergences from 0.5 down to 4e-8 are those of long doubles, wher
       const Row l = Logits(random, columns), s = Near(random, l, noise);
       const double expected = Reference(l, s);
       for (const int64_t tile : {FLAB_PIECE, 3 * FLAB_PIECE, 8 * FLAB_PIECE}) {
-        const double got = InTiles({l, s}, 2, {.columns = tile}).divergences[0];
+        const double got = InTiles({l, s}, 2, {.columns = tile})[0];
         EXPECT(Agrees(got, expected), columns, " columns in tiles of ", tile, ": ", got, ", expected ", expected, ", off by ", got / expected - 1);
       }
     }
@@ -130,10 +125,10 @@ TEST("backend: divergences of groups of every size are those of their own candid
         rows.push_back(Logits(random, 1500));
         for (int64_t i = 1; i < group; ++i) rows.push_back(Near(random, rows[position * group], 0.05 * static_cast<double>(i)));
       }
-      const Results results = InTiles(rows, group, {.columns = FLAB_PIECE, .positions = 2, .gap = 3});
+      const std::vector<double> results = InTiles(rows, group, {.columns = FLAB_PIECE, .positions = 2, .gap = 3});
       for (int64_t position = 0; position < positions; ++position) {
         for (int64_t i = 1; i < group; ++i) {
-          const double got = results.divergences[position * (group - 1) + i - 1], expected = Reference(rows[position * group], rows[position * group + i]);
+          const double got = results[position * (group - 1) + i - 1], expected = Reference(rows[position * group], rows[position * group + i]);
           EXPECT(Agrees(got, expected), "candidate ", i, " of ", group - 1, " at ", position, ": ", got, ", expected ", expected);
         }
       }
@@ -146,10 +141,10 @@ TEST("backend: divergences of so many candidates that a warp takes several are t
   constexpr int64_t kGroup = 30, kPositions = 150;
   std::vector<Row> rows;
   for (int64_t i = 0; i < kPositions * kGroup; ++i) rows.push_back(i % kGroup == 0 ? Logits(random, 5) : Near(random, rows[i / kGroup * kGroup], 0.3));
-  const Results results = InTiles(rows, kGroup, {.columns = FLAB_PIECE});
+  const std::vector<double> results = InTiles(rows, kGroup, {.columns = FLAB_PIECE});
   for (int64_t i = 0; i < kPositions * (kGroup - 1); ++i) {
     const int64_t reference = i / (kGroup - 1) * kGroup, candidate = reference + 1 + i % (kGroup - 1);
-    const double got = results.divergences[i], expected = Reference(rows[reference], rows[candidate]);
+    const double got = results[i], expected = Reference(rows[reference], rows[candidate]);
     EXPECT(Agrees(got, expected), "row ", candidate, ": ", got, ", expected ", expected);
   }
 }
@@ -258,12 +253,10 @@ TEST("backend: a candidate with a peak of its own is precise at every height, am
   for (const Heights& heights : kHeights) {
     for (double height = heights.from; height <= heights.to; height += heights.step) {
       const Row s = Peaks(random, l, static_cast<float>(height));
-      const Results results = InTiles({l, s, l, Near(random, l, 0.1)}, 4, {.columns = FLAB_PIECE});
-      const std::vector<double>& got = results.divergences;
+      const std::vector<double> got = InTiles({l, s, l, Near(random, l, 0.1)}, 4, {.columns = FLAB_PIECE});
       const double expected = Reference(l, s);
       EXPECT(testing::Near(got[0], expected, kHighTolerance * expected), "height ", height, ": ", got[0], ", expected ", expected, ", off by ", got[0] / expected - 1);
       EXPECT(got[1] == 0 && got[2] >= 0 && got[2] < 0.1, "height ", height, ": ", got[1], ", ", got[2]);
-      EXPECT(results.far == std::vector<uint8_t>(3), "height ", height);
     }
   }
 }
@@ -286,7 +279,7 @@ TEST("backend: matrices of halves are precise where a token that the reference a
       l[3] = s[3] = height;
       s[column] = height - 1;
       const Numbers p = Round(l, dtype), q = Round(s, dtype);
-      const double expected = Reference(RowOf(p, 0, 1500), RowOf(q, 0, 1500)), got = OfMatrices(p, q, 1).divergences[0];
+      const double expected = Reference(RowOf(p, 0, 1500), RowOf(q, 0, 1500)), got = OfMatrices(p, q, 1)[0];
       EXPECT(testing::Near(got, expected, kHighTolerance * expected), "height ", height, " of dtype ", dtype, ": ", got, ", expected ", expected);
     }
   }
@@ -343,7 +336,7 @@ TEST("backend: a divergence is never negative") {
   for (const int64_t columns : {1, 2, 300}) {
     std::vector<Row> rows{Logits(random, columns)};
     for (int i = 0; i < 60; ++i) rows.push_back(Near(random, rows[0], std::pow(10, -random.Below(9)), random.Normal() * std::pow(10, random.Below(5))));
-    for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE}).divergences) EXPECT(divergence >= 0, divergence);
+    for (const double divergence : InTiles(rows, 61, {.columns = FLAB_PIECE})) EXPECT(divergence >= 0, divergence);
   }
 }
 
@@ -356,10 +349,10 @@ TEST("backend: NaN and infinities make the divergence NaN, in whichever piece th
       std::vector<Row> in_candidate = rows, in_reference = rows;
       in_candidate[2][column] = bad;
       in_reference[0][column] = bad;
-      const Results candidate = InTiles(in_candidate, 4, {.columns = FLAB_PIECE}), reference = InTiles(in_reference, 4, {.columns = FLAB_PIECE});
+      const std::vector<double> candidate = InTiles(in_candidate, 4, {.columns = FLAB_PIECE}), reference = InTiles(in_reference, 4, {.columns = FLAB_PIECE});
       for (int64_t i = 0; i < 3; ++i) {
-        EXPECT(std::isnan(candidate.divergences[i]) == (i == 1), bad, " at ", column, ": ", candidate.divergences[i]);
-        EXPECT(std::isnan(reference.divergences[i]), bad, " at ", column, ": ", reference.divergences[i]);
+        EXPECT(std::isnan(candidate[i]) == (i == 1), bad, " at ", column, ": ", candidate[i]);
+        EXPECT(std::isnan(reference[i]), bad, " at ", column, ": ", reference[i]);
       }
     }
   }
@@ -369,10 +362,10 @@ TEST("backend: the same logits give the same bits, however their rows lie in mem
   Random random(11);
   std::vector<Row> rows{Logits(random, 2600)};
   for (int i = 0; i < 3; ++i) rows.push_back(Near(random, rows[0], 0.1));
-  const std::vector<double> expected = InTiles(rows, 4, {.columns = 8 * FLAB_PIECE}).divergences;
+  const std::vector<double> expected = InTiles(rows, 4, {.columns = 8 * FLAB_PIECE});
   for (const int64_t tile : {FLAB_PIECE, 2 * FLAB_PIECE}) {
     for (const int64_t gap : {0, 1, 4}) {
-      for (const int64_t shift : {0, 1, 4}) EXPECT(InTiles(rows, 4, {.columns = tile, .gap = gap, .shift = shift}).divergences == expected, "tiles of ", tile, ", gap ", gap, ", shift ", shift);
+      for (const int64_t shift : {0, 1, 4}) EXPECT(InTiles(rows, 4, {.columns = tile, .gap = gap, .shift = shift}) == expected, "tiles of ", tile, ", gap ", gap, ", shift ", shift);
     }
   }
 }
@@ -387,9 +380,9 @@ TEST("backend: rows of matrices of any two dtypes diverge as those of long doubl
         constexpr int64_t kRows = 3;
         const Row l = Logits(random, kRows * columns);
         const Numbers p = Round(l, of_p), q = Round(Near(random, l, 0.2, 0.4), of_q);
-        const Results results = OfMatrices(p, q, kRows);
+        const std::vector<double> results = OfMatrices(p, q, kRows);
         for (int64_t row = 0; row < kRows; ++row) {
-          const double expected = Reference(RowOf(p, row, columns), RowOf(q, row, columns)), got = results.divergences[row];
+          const double expected = Reference(RowOf(p, row, columns), RowOf(q, row, columns)), got = results[row];
           EXPECT(Agrees(got, expected), columns, " columns, row ", row, " of dtypes ", of_p, " and ", of_q, ": ", got, ", expected ", expected);
           const auto tensor = [&](const Numbers& numbers) { return Tensor{numbers.bytes.data(), static_cast<Dtype>(numbers.dtype), kRows, columns, nullptr, ""}; };
           const double cpu = RowDivergence(ActiveKernels(), tensor(p), tensor(q), row);
@@ -408,7 +401,7 @@ TEST("backend: halves of which few differ, by their last bit, diverge to all dig
       Row moved(p.values.begin(), p.values.end());
       for (size_t i = 0; i < moved.size(); i += every) moved[i] *= dtype == FLAB_BF16 ? 1 + 0x1p-7f : 1 + 0x1p-10f;
       const Numbers q = Round(moved, dtype);
-      const double expected = Reference(RowOf(p, 0, 6000), RowOf(q, 0, 6000)), got = OfMatrices(p, q, 1).divergences[0];
+      const double expected = Reference(RowOf(p, 0, 6000), RowOf(q, 0, 6000)), got = OfMatrices(p, q, 1)[0];
       EXPECT(expected < 1e-4 && Agrees(got, expected), got, ", expected ", expected, ", off by ", got / expected - 1);
     }
   }
@@ -420,9 +413,9 @@ TEST("backend: rows of matrices give the same bits at every alignment") {
     for (const int32_t of_q : kDtypes) {
       const Row l = Logits(random, 2 * 2064);
       const Numbers p = Round(l, of_p), q = Round(Near(random, l, 0.2), of_q);
-      const std::vector<double> expected = OfMatrices(p, q, 2).divergences;
-      EXPECT(OfMatrices(p, q, 2, 4, 0).divergences == expected);
-      EXPECT(OfMatrices(p, q, 2, 0, of_q == FLAB_F32 ? 4 : 2).divergences == expected);
+      const std::vector<double> expected = OfMatrices(p, q, 2);
+      EXPECT(OfMatrices(p, q, 2, 4, 0) == expected);
+      EXPECT(OfMatrices(p, q, 2, 0, of_q == FLAB_F32 ? 4 : 2) == expected);
     }
   }
 }
@@ -435,8 +428,8 @@ TEST("backend: divergences of nothing are legal") {
   Expect(Backend().divergence_tile(Device(), &narrow), "divergence_tile");
   const FlabRowDivergence rows{memory.data(), memory.data(), FLAB_F32, FLAB_F32, 0, 4, memory.as<FlabPieceSums>()};
   Expect(Backend().row_divergence(Device(), &rows), "row_divergence");
-  Expect(Backend().divergence_finish(Device(), memory.as<FlabPieceSums>(), 1, 0, memory.as<double>(), nullptr), "divergence_finish");
-  Expect(Backend().divergence_finish(Device(), memory.as<FlabPieceSums>(), 0, 1, memory.as<double>(), nullptr), "divergence_finish");
+  Expect(Backend().divergence_finish(Device(), memory.as<FlabPieceSums>(), 1, 0, memory.as<double>()), "divergence_finish");
+  Expect(Backend().divergence_finish(Device(), memory.as<FlabPieceSums>(), 0, 1, memory.as<double>()), "divergence_finish");
   EXPECT(FromDevice<double>(memory.data(), 1)[0] == 0, "rows of no columns");
 }
 
