@@ -1,6 +1,7 @@
 // Programs that are wrong on purpose, each in a process of its own: the emulator must end it with the sentence that says what is wrong,
 // or its result must be wrong in one of several orders.
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -454,6 +455,16 @@ TEST("emulator: copies from and to memory of another kind, and addresses of the 
     } argument{4, Pinned(1)};
     emulator::CheckArgument("Sum", &argument, sizeof argument);
   });
+  // Two numbers of 4 bytes that look like an address below 2^32, where there is memory.
+  void* low = mmap(reinterpret_cast<void*>(0x3ed10000), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (low != MAP_FAILED) {
+    const struct {
+      float scale;
+      int32_t dtype;
+    } numbers{0.408248275f, 0};
+    emulator::CheckArgument("Attention", &numbers, sizeof numbers);
+    munmap(low, 4096);
+  }
   EXPECT_WORDS("reads or writes memory that is not its own", [] {
     for (int i = 0; i < kOrders; ++i) {
       const cudaStream_t stream = NewStream();
