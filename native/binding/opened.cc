@@ -94,17 +94,28 @@ std::vector<uint32_t> AllIndices(int64_t count) {
   return indices;
 }
 
+// What JavaScript holds of something opened: it is empty once that was closed.
+template <typename Pointer>
+Napi::Value Wrap(Napi::Env env, Pointer pointer) {
+  return Napi::External<Pointer>::New(env, new Pointer(std::move(pointer)), [](Napi::Env, Pointer* owned) { delete owned; });
+}
+
+template <typename Pointer>
+Pointer Unwrap(const Napi::Value& value, const std::string& name) {
+  if (!value.IsExternal()) Refuse(name + ": expected an opened " + name);
+  Pointer pointer = *value.As<Napi::External<Pointer>>().Data();
+  if (!pointer) Refuse(name + ": expected an opened " + name + ", got one that was closed");
+  return pointer;
+}
+
 }  // namespace
 
 Napi::Value WrapModel(Napi::Env env, ModelPointer model) {
-  return Napi::External<ModelPointer>::New(env, new ModelPointer(std::move(model)), [](Napi::Env, ModelPointer* owned) { delete owned; });
+  return Wrap(env, std::move(model));
 }
 
 ModelPointer ReadModel(const Napi::Value& value) {
-  if (!value.IsExternal()) Refuse("model: expected an opened model");
-  ModelPointer model = *value.As<Napi::External<ModelPointer>>().Data();
-  if (!model) Refuse("model: expected an opened model, got one that was closed");
-  return model;
+  return Unwrap<ModelPointer>(value, "model");
 }
 
 void CloseModel(const Napi::Value& value) {
@@ -131,14 +142,11 @@ ModelPointer ReadNewModel(const Napi::Object& object) {
 }
 
 Napi::Value WrapDevice(Napi::Env env, DevicePointer device) {
-  return Napi::External<DevicePointer>::New(env, new DevicePointer(std::move(device)), [](Napi::Env, DevicePointer* owned) { delete owned; });
+  return Wrap(env, std::move(device));
 }
 
 DevicePointer ReadDevice(const Napi::Value& value) {
-  if (!value.IsExternal()) Refuse("device: expected an opened device");
-  DevicePointer device = *value.As<Napi::External<DevicePointer>>().Data();
-  if (!device) Refuse("device: expected an opened device, got one that was closed");
-  return device;
+  return Unwrap<DevicePointer>(value, "device");
 }
 
 void CloseDevice(const Napi::Value& value) {
