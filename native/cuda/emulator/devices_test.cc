@@ -4,17 +4,10 @@
 #include <string>
 
 #include "backend/conformance/conformance.h"
+#include "cuda/emulator/emulated_only.h"
 
 namespace flab::conformance {
 namespace {
-
-bool IsEmulated() {
-  FlabDeviceInfo info;
-  Expect(Backend().info(0, &info), "info");
-  if (std::string(info.name) == "emulated") return true;
-  testing::Skip("of the emulator only");
-  return false;
-}
 
 // While one lives, the device is one of that kind.
 class Kind {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "backend/conformance/conformance.h"
+#include "cuda/emulator/emulated_only.h"
 
 namespace flab::conformance {
 namespace {
@@ -11,9 +12,7 @@ namespace {
 constexpr int64_t kRows = 40, kWidth = 40, kStride = (int64_t{1} << 28) + 16;
 
 TEST("emulated: matmul reaches rows that are more than 2^32 numbers apart") {
-  FlabDeviceInfo info;
-  Expect(Backend().info(0, &info), "info");
-  if (std::string(info.name) != "emulated") return testing::Skip("of the emulator only");
+  if (!IsEmulated()) return;
   setenv("FLAB_EMULATED_MEMORY", "200000000000", 1);
   for (const int32_t dtype : {FLAB_F32, FLAB_BF16}) {
     for (const int64_t before : {0, 1}) {  // aligned and not

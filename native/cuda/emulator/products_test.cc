@@ -8,18 +8,11 @@
 #include <vector>
 
 #include "backend/conformance/conformance.h"
+#include "cuda/emulator/emulated_only.h"
 #include "cuda/emulator/fake_cublaslt.h"
 
 namespace flab::conformance {
 namespace {
-
-bool IsEmulated() {
-  FlabDeviceInfo info;
-  Expect(Backend().info(0, &info), "info");
-  if (std::string(info.name) == "emulated") return true;
-  testing::Skip("of the emulator only");
-  return false;
-}
 
 // The library, as new for each test.
 FakeCublasLt& Fake(const char* path = FLAB_FAKE_PRODUCTS) {
