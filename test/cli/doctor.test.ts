@@ -32,7 +32,7 @@ test('doctor tells version, addon, instruction set, threads, memory, CUDA and te
 	for (const line of [
 		new RegExp(`^flab-pruner {6}${version}$`, 'm'), /^Node {13}\d+\.\d+/m, /^platform {9}\w+ \w+, /m, /^addon {12}(built here|prebuilt), \/.*\.node$/m,
 		/^instruction set {2}\w+: (the best of this build|FLAB_CPU asks for it)/m, /^threads {10}\d+: .* \(CPUs \d+, affinity \d+, /m, /^memory {11}\S+ [kMGT]?B available of .*; without --max-memory a computation takes at most half of that, \S+ [kMGT]?B$/m,
-		/^CUDA {13}not usable: /m, /^temporary files {2}\/.* free$/m,
+		/^CUDA {13}not usable: /m, /^cuBLASLt {9}not looked for: /m, /^temporary files {2}\/.* free$/m,
 	]) {
 		t.regex(stdout, line);
 	}

@@ -41,9 +41,11 @@ const failureOf = async (t: ExecutionContext): Promise<FlabError> => {
 
 const states = {
 	'no-device': ['ERR_NO_DEVICE', /no CUDA-capable device/],
+	'not-ready': ['ERR_NO_DRIVER', /system not yet initialized/],
 	'old-driver': ['ERR_OLD_DRIVER', /driver version is insufficient/],
 	busy: ['ERR_DEVICE_BUSY', /busy or unavailable/],
 	unsupported: ['ERR_DEVICE_UNSUPPORTED', /compute capability 7\.0, the oldest supported one is 8\.0/],
+	'no-code': ['ERR_DEVICE_UNSUPPORTED', /compute capability 11\.0, which this library has no code for/],
 } as const;
 
 for (const [state, [code, sentence]] of Object.entries(states)) {
@@ -72,6 +74,17 @@ test.serial('a GPU of a number that is not there: the number of those that are',
 	await t.throwsAsync(plan({model, calibration, layers: {drop: 1}, device: 'cuda:1'}), {code: 'ERR_NO_DEVICE', message: 'device: expected a number below 1, the number of CUDA devices here, got 1'});
 });
 
+// Ava's configuration hides the GPUs of this machine from all tests, as they compare with what the CPU computes.
+const isHidden = (t: ExecutionContext, reason: string): boolean => {
+	const hidden = /no CUDA-capable device/.test(reason);
+	if (hidden) {
+		t.log('skipped: there is a driver');
+		t.pass();
+	}
+
+	return hidden;
+};
+
 test.serial('without a driver, the library of the package is not opened', async t => {
 	if (!isBuilt(t, realLibrary, 'npm run build:cuda')) {
 		return;
@@ -79,9 +92,7 @@ test.serial('without a driver, the library of the package is not opened', async 
 
 	withEnvironment(t, {FLAB_CUDA_LIBRARY: undefined});
 	const {cuda} = await doctor();
-	if (cuda.state === 'usable') {
-		t.log('skipped: there is a GPU');
-		t.pass();
+	if (isHidden(t, cuda.reason)) {
 		return;
 	}
 
@@ -96,9 +107,7 @@ test.serial('without a driver, the real library says so itself when it is opened
 
 	withEnvironment(t, {FLAB_CUDA_LIBRARY: realLibrary});
 	const {cuda} = await doctor();
-	if (cuda.state === 'usable') {
-		t.log('skipped: there is a GPU');
-		t.pass();
+	if (isHidden(t, cuda.reason)) {
 		return;
 	}
 

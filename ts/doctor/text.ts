@@ -18,6 +18,7 @@ const factsOf = ({version, node, platform, addon, cpu, threads, memory, cuda, te
 	['CUDA', `${cuda.state}: ${cuda.reason}`],
 	...cuda.devices.map(({device, name, computeCapability, memoryBytes, availableBytes, products}) =>
 		[device, `${name}, compute capability ${computeCapability}, ${formatBytes(availableBytes)} free of ${formatBytes(memoryBytes)}; ${products}`] as const),
+	...cuda.state === 'usable' ? [] : [['cuBLASLt', 'not looked for: it multiplies on a GPU'] as const],
 	['temporary files', `${temporary.folder}, ${temporary.freeBytes === null ? 'space unknown' : `${formatBytes(temporary.freeBytes)} free`}`],
 ];
 
