@@ -69,10 +69,10 @@ __device__ __forceinline__ void Score(Scores& scores, const Queries<kWidth>& que
     queries.Get(factors, step);
 #pragma unroll
     for (int i = 0; i < kTile / 16; ++i) {
-      uint32_t tiles[4];  // keys 16 i and 16 i + 8: left columns of the step, then right ones
-      LoadTiles(tiles, keys + 16 * i * kWidth + PlaceOf<kWidth>(lane % 16, step, lane / 16));
-      MultiplyTile(scores[2 * i], factors, {tiles[0], tiles[2]});
-      MultiplyTile(scores[2 * i + 1], factors, {tiles[1], tiles[3]});
+      uint32_t tiles[4];  // keys 16 i: left and right columns of the step, which must be neighbours in registers; then keys 16 i + 8
+      LoadTiles(tiles, keys + 16 * i * kWidth + PlaceOf<kWidth>(lane / 16 * 8 + lane % 8, step, lane / 8 % 2));
+      MultiplyTile(scores[2 * i], factors, {tiles[0], tiles[1]});
+      MultiplyTile(scores[2 * i + 1], factors, {tiles[2], tiles[3]});
     }
   }
 }

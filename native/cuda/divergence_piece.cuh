@@ -37,7 +37,7 @@ __device__ __forceinline__ float SeriesOf(float d, float raise) {
 // kRaise (e^d - 1 - d). Where d is not near zero, the exponential loses 2 bits at most.
 __device__ __forceinline__ float RaisedExcessOf(float d) {
   const float direct = fmaf(-kRaise, d, fmaf(kRaise, Exp2(d * kLog2E), -kRaise));
-  return fabsf(d) < 1 ? d * d * SeriesOf(d, kRaise) : direct;
+  return Select(fabsf(d) < 1, d * d * SeriesOf(d, kRaise), direct);
 }
 
 // (s - l) - guess. Of halves, s - l is exact but for what is nothing; of f32, what its rounding lost comes back (Knuth's two-sum), so

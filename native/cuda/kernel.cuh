@@ -119,6 +119,18 @@ __device__ __forceinline__ float Anew(float value) {
   return value;
 }
 
+// Both are computed and one is taken, where the compiler would make a branch of `near ? a : b`, and computations that are independent
+// would wait for each other.
+__device__ __forceinline__ float Select(bool near, float a, float b) {
+#if defined(__CUDA_ARCH__)
+  float chosen;
+  asm("{\n\t.reg .pred near;\n\tsetp.ne.u32 near, %3, 0;\n\tselp.f32 %0, %1, %2, near;\n\t}" : "=f"(chosen) : "f"(a), "f"(b), "r"(static_cast<unsigned>(near)));
+  return chosen;
+#else
+  return near ? a : b;
+#endif
+}
+
 // The block's shared memory as one struct. Its bytes are those that the launch asked for.
 template <typename T>
 __device__ __forceinline__ T& SharedMemory() {

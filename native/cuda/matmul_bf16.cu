@@ -146,9 +146,34 @@ __device__ __forceinline__ void Put(const FlabMatmul& call, int64_t row, int64_t
   if (both) to[1] = (call.accumulate ? to[1] : 0) + right;
 }
 
+// A warp's part where all of it is within the output, in pairs. What is added to is read for 16 rows together: one after the other, each
+// load would wait for the memory.
+template <typename T>
+__device__ __forceinline__ void PutWhole(const FlabMatmul& call, float* to, const Sums<T>& sums) {
+#pragma unroll
+  for (int i = 0; i < T::kHigh; ++i, to += 16 * call.out_stride) {
+    const auto pair = [&](int half, int j) { return reinterpret_cast<float2*>(to + half * 8 * call.out_stride + j * 8); };
+    float2 before[2][T::kWide] = {};
+    if (call.accumulate) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+#pragma unroll
+        for (int j = 0; j < T::kWide; ++j) before[half][j] = *pair(half, j);
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+#pragma unroll
+      for (int j = 0; j < T::kWide; ++j) *pair(half, j) = {before[half][j].x + sums[i][j][2 * half], before[half][j].y + sums[i][j][2 * half + 1]};
+    }
+  }
+}
+
 template <typename T>
 __device__ __forceinline__ void PutAll(const FlabMatmul& call, int64_t row, int64_t column, const Sums<T>& sums, bool pairs) {
   const int lane = threadIdx.x % kWarp;
+  const bool whole = row + T::kWarpRows <= call.rows && column + T::kWarpColumns <= call.columns;
+  if (pairs && whole) return PutWhole<T>(call, call.out + (row + lane / 4) * call.out_stride + column + lane % 4 * 2, sums);
   row += lane / 4;
   column += lane % 4 * 2;
 #pragma unroll
