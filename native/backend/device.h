@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,7 +39,7 @@ class Device {
 
   const FlabDeviceInfo info_;
   const int64_t limit_;
-  int64_t taken_ = 0;
+  std::atomic<int64_t> taken_{0};  // models of one device may be let go of on any thread
 };
 
 // Memory of a device. Moved, not copied. Throws Error("ERR_DEVICE_MEMORY").

@@ -79,7 +79,7 @@ Case Weights(const GpuPointer& gpu, int64_t rows, int64_t columns) {
             auto uploader = std::make_shared<Uploader>(gpu->device);
             auto to = std::make_shared<DeviceMemory>(gpu->Any(bytes));
             return [=, tensor = InFile(rows, columns)] {
-              uploader->Rows(Job(), tensor, 0, rows, Compute::kBF16, to->data());
+              uploader->SendAll(Job(), Uploads({WholeUpload(tensor, Compute::kBF16, to->data())}));
               gpu->device->Check(gpu->device->backend.synchronize(gpu->device->handle, FLAB_UPLOAD), "uploading");
             };
           }};

@@ -12,7 +12,7 @@ namespace flab::cuda {
 // The part of cuBLASLt that products need, in our own words: neither its headers nor the library are there when this is built.
 // cublaslt_check.cu compares all of it with the headers where they are.
 struct CublasLt {
-  static constexpr int kSuccess = 0;
+  static constexpr int kSuccess = 0, kNotSupported = 15;
   static constexpr int kF32 = 0, kBf16 = 14;
   static constexpr int kComputeF32 = 68;  // f32 factors are not rounded to TF32
   static constexpr int kTransposed = 1, kTransposeA = 3;

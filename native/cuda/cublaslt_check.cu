@@ -11,7 +11,8 @@
 namespace flab::cuda {
 namespace {
 
-static_assert(CublasLt::kSuccess == CUBLAS_STATUS_SUCCESS && CublasLt::kF32 == CUDA_R_32F && CublasLt::kBf16 == CUDA_R_16BF);
+static_assert(CublasLt::kSuccess == CUBLAS_STATUS_SUCCESS && CublasLt::kNotSupported == CUBLAS_STATUS_NOT_SUPPORTED);
+static_assert(CublasLt::kF32 == CUDA_R_32F && CublasLt::kBf16 == CUDA_R_16BF);
 static_assert(CublasLt::kComputeF32 == CUBLAS_COMPUTE_32F);
 static_assert(CublasLt::kTransposed == CUBLAS_OP_T && CublasLt::kTransposeA == CUBLASLT_MATMUL_DESC_TRANSA);
 static_assert(CublasLt::kWorkspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);

@@ -23,11 +23,17 @@ int CodeOf(cudaError_t error) {
     case cudaErrorStubLibrary:
     case cudaErrorSystemNotReady:
     case cudaErrorSystemDriverMismatch:
-    case cudaErrorCompatNotSupportedOnDevice: return FLAB_NO_DRIVER;
-    case cudaErrorDevicesUnavailable: return FLAB_BUSY;
+    case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorMpsConnectionFailed:
+    case cudaErrorMpsServerNotReady: return FLAB_NO_DRIVER;
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorMpsMaxClientsReached:
+    case cudaErrorMpsMaxConnectionsReached: return FLAB_BUSY;
     case cudaErrorInvalidDeviceFunction:
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorJitCompilerNotFound:
+    case cudaErrorJitCompilationDisabled:
     case cudaErrorNotSupported: return FLAB_UNSUPPORTED;
     case cudaErrorMemoryAllocation: return FLAB_OUT_OF_MEMORY;
     case cudaErrorInvalidValue:
@@ -156,11 +162,13 @@ int Open(int32_t index, const char* products, FlabDevice** device) {
 void Close(FlabDevice* device) {
   if (!device) return;
   cudaSetDevice(device->index);
+  const cudaStream_t streams[] = {device->compute, device->upload};
+  for (const cudaStream_t stream : streams) {
+    if (stream) cudaStreamSynchronize(stream);
+  }
   device->products.reset();
-  for (const cudaStream_t stream : {device->compute, device->upload}) {
-    if (!stream) continue;
-    cudaStreamSynchronize(stream);
-    cudaStreamDestroy(stream);
+  for (const cudaStream_t stream : streams) {
+    if (stream) cudaStreamDestroy(stream);
   }
   for (const cudaEvent_t event : device->events) {
     if (event) cudaEventDestroy(event);

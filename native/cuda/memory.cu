@@ -5,6 +5,12 @@
 namespace flab::cuda {
 namespace {
 
+// CUDA promises nowhere that memory is given back only after what works with it.
+void Finish(FlabDevice* device) {
+  cudaSetDevice(device->index);
+  for (const cudaStream_t stream : {device->compute, device->upload}) cudaStreamSynchronize(stream);
+}
+
 int Done(cudaError_t error, const char* where) { return error == cudaSuccess ? FLAB_OK : Fail(error, where); }
 
 // Of an allocation that is not empty: some drivers call a size invalid that is more than all addresses.
@@ -31,7 +37,7 @@ int Allocate(FlabDevice* device, int64_t bytes, void** memory) {
 }
 
 void Release(FlabDevice* device, void* memory) {
-  cudaSetDevice(device->index);
+  Finish(device);
   cudaFree(memory);
 }
 
@@ -45,7 +51,7 @@ int AllocatePinned(FlabDevice*, int64_t bytes, void** memory) {
 }
 
 void ReleasePinned(FlabDevice* device, void* memory) {
-  cudaSetDevice(device->index);
+  Finish(device);
   cudaFreeHost(memory);
 }
 

@@ -72,8 +72,9 @@ class CublasLtProducts : public Products {
     const float alpha = 1, beta = call.accumulate ? 1 : 0;
     const int status = library_->Matmul(handle_.get(), desc_.get(), &alpha, call.weights, plan.weights.get(), call.a, plan.a.get(), &beta, call.out,
                                         plan.out.get(), call.out, plan.out.get(), &plan.algorithm, workspace_.memory(), workspace_.bytes(), stream);
-    plan.usable = status == CublasLt::kSuccess;
-    return plan.usable;
+    // For other reasons it may fail this time alone.
+    if (status == CublasLt::kNotSupported) plan.usable = false;
+    return status == CublasLt::kSuccess;
   }
 
  private:

@@ -34,6 +34,7 @@ template <typename... Arguments, int (*kOperation)(FlabDevice*, Arguments...)>
 struct OnDevice<kOperation> {
   static int Run(FlabDevice* device, Arguments... arguments) {
     if (const cudaError_t error = cudaSetDevice(device->index)) return Fail(error, "choosing a device");
+    cudaGetLastError();  // of what nobody asked about, such as memory given back to another device after its fault
     return kOperation(device, arguments...);
   }
 };

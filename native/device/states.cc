@@ -87,7 +87,7 @@ void DeviceStates::Embed(int64_t state) {
   for (int64_t t = 0; t < texts_.tokens(); ++t) ids[t] = places[texts_.ids[texts_.offsets[0] + t]];
   constexpr const char* kWhat = "embedding";
   const DeviceMemory used = context_.NewMemory<char>(static_cast<int64_t>(rows.size()) * table.row_bytes(), kWhat), places_there = context_.Sent(ids, kWhat);
-  context_.uploader.ChosenRowsAsStored(job_, table, rows, used.data());
+  context_.uploader.SendAll(job_, Uploads({StoredRowsUpload(table, rows, used.data())}));
   context_.Check(context_.backend().synchronize(context_.handle(), FLAB_UPLOAD), kWhat);
   context_.Check(context_.backend().embed(context_.handle(), used.data(), DtypeOf(table), places_there.data<int32_t>(), texts_.tokens(), width_, At(state)), kWhat);
 }
@@ -101,12 +101,8 @@ void DeviceStates::RunLayer(int64_t index, int64_t first, int64_t count, const L
     pass_ = std::make_unique<LayerPass>(context_, states_a_batch_ * most_rows_, states_a_batch_ * most_texts_, texts_.longest());
   }
   constexpr const char* kWhat = "running a layer";
-  DeviceMemory keep, sums;
-  if (options.neurons) {
-    std::vector<uint8_t> kept(neurons);
-    for (const uint32_t neuron : *options.neurons) kept[neuron] = 1;
-    keep = context_.Sent(kept, kWhat);
-  }
+  const uint8_t* const keep = options.neurons ? Kept(*options.neurons) : nullptr;
+  DeviceMemory sums;
   if (options.sums) {
     sums = context_.NewMemory<double>(3 * neurons, kWhat);
     context_.Check(context_.backend().clear(context_.handle(), sums.data(), sums.bytes()), kWhat);
@@ -116,12 +112,13 @@ void DeviceStates::RunLayer(int64_t index, int64_t first, int64_t count, const L
     const int64_t states = std::min(states_a_batch_, first + count - state);
     for (const Group& group : groups_) {
       Pace();
-      pass_->Run(layer, spec.windows[index], BatchOf(group, states), At(state) + group.first_row * width_, options.last_only, keep.data<uint8_t>(), sums.data<double>());
+      pass_->Run(layer, spec.windows[index], BatchOf(group, states), At(state) + group.first_row * width_, options.last_only, keep, sums.data<double>());
       context_.Check(context_.backend().mark(context_.handle(), FLAB_COMPUTE, static_cast<int32_t>(kBatchEvents + batches_++ % kBatchesUnderWay)), kWhat);
+      // A piece at a time, so that the batches that are under way do not run out meanwhile.
+      context_.weights.PrefetchLayer(job_);
       job_.Advance(states * group.rows);
     }
   }
-  context_.weights.PrefetchLayer(job_, index + 1);
   if (!options.sums) return;
   std::vector<double> values(3 * neurons);
   context_.Check(context_.backend().download(context_.handle(), values.data(), sums.data(), sums.bytes()), kWhat);
@@ -131,6 +128,15 @@ void DeviceStates::RunLayer(int64_t index, int64_t first, int64_t count, const L
     options.sums->sum_squares[j] += values[2 * neurons + j];
   }
   options.sums->tokens += count * texts_.tokens();
+}
+
+// [F] 1 for neurons of the list, 0 for others; for what is put into the compute stream until the next call.
+const uint8_t* DeviceStates::Kept(const std::vector<uint32_t>& neurons) {
+  std::vector<uint8_t> kept(context_.model.spec.ffn_width);
+  for (const uint32_t neuron : neurons) kept[neuron] = 1;
+  if (!kept_) kept_ = context_.NewMemory<uint8_t>(static_cast<int64_t>(kept.size()), "running a layer");
+  context_.uploader.Send(kept_.data(), kept);
+  return kept_.data<uint8_t>();
 }
 
 // Waits for the batch before the last, so that progress is true and a cancelled job ends soon.

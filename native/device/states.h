@@ -30,6 +30,7 @@ class DeviceStates : public States {
 
   void Divide();
   RowBatch BatchOf(const Group& group, int64_t states) const;
+  const uint8_t* Kept(const std::vector<uint32_t>& neurons);
   void Pace();
 
   Job& job_;
@@ -39,7 +40,7 @@ class DeviceStates : public States {
   DeviceMemory states_;
   std::vector<Group> groups_;
   int64_t states_a_batch_ = 1, most_rows_ = 0, most_texts_ = 0;
-  DeviceMemory positions_, tiles_, last_tiles_, last_rows_;
+  DeviceMemory positions_, tiles_, last_tiles_, last_rows_, kept_;
   std::unique_ptr<LayerPass> pass_;
   int64_t batches_ = 0;  // that were put into the compute stream
 };

@@ -2,91 +2,66 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 namespace flab {
 namespace {
 
 // Three: one on its way, one that is filled, one that waits.
 constexpr int64_t kPieces = 3;
-constexpr int64_t kPieceBytes = int64_t{32} << 20;
-// What is sent at a time, and waited for.
-constexpr int64_t kParcelBytes = int64_t{4} << 20;
+// Two: one on its way, one that is filled.
+constexpr int64_t kParcels = 2, kParcelBytes = int64_t{4} << 20;
 // Of a task: long enough that reading from the page cache is at its best.
 constexpr int64_t kTaskBytes = int64_t{1} << 20;
 
-// Bytes of the checkpoint, past its mapping where there is one: no page of it becomes resident.
-void ReadBytes(const Tensor& tensor, int64_t begin, int64_t bytes, std::byte* out) {
-  if (tensor.file) {
-    tensor.file->Read(tensor.data + begin - tensor.file->data(), bytes, out);
-  } else {
-    std::memcpy(out, tensor.data + begin, static_cast<size_t>(bytes));
+// What the threads do, each with a task at a time.
+std::vector<Uploads::Part> TasksOf(const std::vector<Uploads::Part>& parts) {
+  std::vector<Uploads::Part> tasks;
+  for (const auto& [upload, first, count, offset] : parts) {
+    const int64_t most = std::max<int64_t>(1, kTaskBytes / upload->item_bytes);
+    for (int64_t begin = 0; begin < count; begin += most) {
+      tasks.push_back({upload, first + begin, std::min(most, count - begin), offset + begin * upload->item_bytes});
+    }
   }
+  return tasks;
 }
-
-bool IsStoredAs(const Tensor& tensor, Compute compute) { return tensor.dtype == (compute == Compute::kBF16 ? Dtype::kBF16 : Dtype::kF32); }
-
-// Elements [begin, begin + count) in the dtype of the products, rounded as the CPU rounds them.
-void ReadElements(const Tensor& tensor, int64_t begin, int64_t count, Compute compute, std::byte* out) {
-  if (IsStoredAs(tensor, compute)) return ReadBytes(tensor, begin * ItemBytes(tensor.dtype), count * ItemBytes(tensor.dtype), out);
-  if (compute == Compute::kF32) return Widen(tensor, begin, count, reinterpret_cast<float*>(out));
-  std::vector<float> wide(count);
-  Widen(tensor, begin, count, wide.data());
-  ActiveKernels().to_bf16(wide.data(), count, reinterpret_cast<uint16_t*>(out));
-}
-
-int64_t ComputeBytes(Compute compute) { return compute == Compute::kBF16 ? 2 : 4; }
 
 }  // namespace
 
-Uploader::Uploader(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+Uploader::Uploader(std::shared_ptr<Device> device, int64_t piece_bytes) : device_(std::move(device)), piece_bytes_(piece_bytes) {}
 
-int64_t Uploader::Bytes() { return kPieces * kPieceBytes + kParcelBytes; }
+int64_t Uploader::Bytes() { return kPieces * kPieceBytes + kParcels * kParcelBytes; }
 
-void Uploader::Rows(const Job& job, const Tensor& tensor, int64_t first, int64_t count, Compute compute, void* to) {
-  Stream(job, count * tensor.columns, ComputeBytes(compute), to,
-         [&](int64_t begin, int64_t items, std::byte* out) { ReadElements(tensor, first * tensor.columns + begin, items, compute, out); });
-}
-
-void Uploader::ChosenRows(const Job& job, const Tensor& tensor, std::span<const uint32_t> rows, Compute compute, void* to) {
-  const int64_t row_bytes = tensor.columns * ComputeBytes(compute);
-  Stream(job, static_cast<int64_t>(rows.size()), row_bytes, to, [&](int64_t first, int64_t count, std::byte* out) {
-    for (int64_t i = 0; i < count; ++i) ReadElements(tensor, int64_t{rows[first + i]} * tensor.columns, tensor.columns, compute, out + i * row_bytes);
-  });
-}
-
-void Uploader::ChosenRowsAsStored(const Job& job, const Tensor& tensor, std::span<const uint32_t> rows, void* to) {
-  Stream(job, static_cast<int64_t>(rows.size()), tensor.row_bytes(), to, [&](int64_t first, int64_t count, std::byte* out) {
-    for (int64_t i = 0; i < count; ++i) ReadBytes(tensor, int64_t{rows[first + i]} * tensor.row_bytes(), tensor.row_bytes(), out + i * tensor.row_bytes());
-  });
-}
-
-void Uploader::Stream(const Job& job, int64_t items, int64_t item_bytes, void* to, const std::function<void(int64_t, int64_t, std::byte*)>& fill) {
-  if (!pieces_) pieces_ = std::make_unique<PinnedMemory>(device_, kPieces * kPieceBytes);
-  if (item_bytes > kPieceBytes) throw Error("ERR_DEVICE_MEMORY", "uploading: expected rows of at most " + std::to_string(kPieceBytes) + " bytes, got " + std::to_string(item_bytes));
-  const int64_t piece_items = kPieceBytes / item_bytes, task_items = std::max<int64_t>(1, kTaskBytes / item_bytes);
+void Uploader::SendPiece(const Job& job, Uploads& uploads) {
+  if (!pieces_) pieces_ = std::make_unique<PinnedMemory>(device_, kPieces * piece_bytes_);
   const FlabBackend& backend = device_->backend;
-  for (int64_t first = 0; first < items; first += piece_items, next_ = (next_ + 1) % kPieces) {
-    const int64_t count = std::min(piece_items, items - first);
-    std::byte* piece = pieces_->data() + next_ * kPieceBytes;
-    const auto event = static_cast<int32_t>(kPieceEvents + next_);
-    device_->Check(backend.wait_here(device_->handle, event), "uploading");
-    job.Parallel((count + task_items - 1) / task_items, [&](int64_t task) {
-      const int64_t begin = task * task_items;
-      fill(first + begin, std::min(task_items, count - begin), piece + begin * item_bytes);
-    });
-    device_->Check(backend.upload(device_->handle, FLAB_UPLOAD, static_cast<std::byte*>(to) + first * item_bytes, piece, count * item_bytes), "uploading");
-    device_->Check(backend.mark(device_->handle, FLAB_UPLOAD, event), "uploading");
+  const std::vector<Uploads::Part> parts = uploads.Take(piece_bytes_), tasks = TasksOf(parts);
+  std::byte* piece = pieces_->data() + next_piece_ * piece_bytes_;
+  const auto event = static_cast<int32_t>(kPieceEvents + next_piece_);
+  device_->Check(backend.wait_here(device_->handle, event), "uploading");
+  job.Parallel(static_cast<int64_t>(tasks.size()), [&](int64_t i) { tasks[i].upload->fill(tasks[i].first, tasks[i].count, piece + tasks[i].offset); });
+  for (const auto& [upload, first, count, offset] : parts) {
+    std::byte* to = static_cast<std::byte*>(upload->to) + first * upload->item_bytes;
+    device_->Check(backend.upload(device_->handle, FLAB_UPLOAD, to, piece + offset, count * upload->item_bytes), "uploading");
   }
+  device_->Check(backend.mark(device_->handle, FLAB_UPLOAD, event), "uploading");
+  next_piece_ = (next_piece_ + 1) % kPieces;
+}
+
+void Uploader::SendAll(const Job& job, Uploads uploads) {
+  while (!uploads.done()) SendPiece(job, uploads);
 }
 
 void Uploader::Send(void* to, const void* from, int64_t bytes) {
-  if (!parcel_) parcel_ = std::make_unique<PinnedMemory>(device_, kParcelBytes);
-  for (int64_t sent = 0; sent < bytes; sent += kParcelBytes) {
+  if (!parcels_) parcels_ = std::make_unique<PinnedMemory>(device_, kParcels * kParcelBytes);
+  const FlabBackend& backend = device_->backend;
+  for (int64_t sent = 0; sent < bytes; sent += kParcelBytes, next_parcel_ = (next_parcel_ + 1) % kParcels) {
     const int64_t size = std::min(kParcelBytes, bytes - sent);
-    std::memcpy(parcel_->data(), static_cast<const std::byte*>(from) + sent, static_cast<size_t>(size));
-    device_->Check(device_->backend.upload(device_->handle, FLAB_COMPUTE, static_cast<std::byte*>(to) + sent, parcel_->data(), size), "uploading");
-    device_->Check(device_->backend.synchronize(device_->handle, FLAB_COMPUTE), "uploading");
+    std::byte* parcel = parcels_->data() + next_parcel_ * kParcelBytes;
+    const auto event = static_cast<int32_t>(kParcelEvents + next_parcel_);
+    device_->Check(backend.wait_here(device_->handle, event), "uploading");
+    std::memcpy(parcel, static_cast<const std::byte*>(from) + sent, static_cast<size_t>(size));
+    device_->Check(backend.upload(device_->handle, FLAB_COMPUTE, static_cast<std::byte*>(to) + sent, parcel, size), "uploading");
+    device_->Check(backend.mark(device_->handle, FLAB_COMPUTE, event), "uploading");
   }
 }
 

@@ -6,8 +6,12 @@ namespace flab {
 namespace {
 
 constexpr int64_t kAlignment = 256;  // bytes, of each matrix: what the fastest products ask for
+// What a device's memory is handed out in. Less than that shares a block with others.
+constexpr int64_t kBlockBytes = int64_t{2} << 20;
 
-int64_t Aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t RoundedUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+int64_t InBlocks(int64_t bytes) { return bytes < kBlockBytes ? bytes : RoundedUp(bytes, kBlockBytes); }
 
 int64_t ItemBytesOf(const Model& model) { return model.format.compute() == Compute::kBF16 ? 2 : 4; }
 
@@ -31,7 +35,7 @@ class Layout {
   explicit Layout(void* memory) : memory_(static_cast<char*>(memory)) {}
   void* Take(int64_t bytes) {
     void* taken = memory_ ? memory_ + bytes_ : nullptr;
-    bytes_ += Aligned(bytes);
+    bytes_ += RoundedUp(bytes, kAlignment);
     return taken;
   }
   float* Vector(const Tensor& present, int64_t size) { return present ? static_cast<float*>(Take(size * 4)) : nullptr; }
@@ -64,7 +68,7 @@ DeviceLayer Place(const Model& model, const LayerWeights& w, Layout& layout) {
 }  // namespace
 
 DeviceWeights::DeviceWeights(std::shared_ptr<Device> device, const Model& model, Uploader& uploader)
-    : device_(std::move(device)), model_(model), uploader_(uploader), part_rows_(PartRows(model)) {
+    : device_(std::move(device)), model_(model), uploader_(uploader), part_rows_(PartRows(model)), sequence_(model.spec.layers) {
   Keep(true);
 }
 
@@ -75,10 +79,10 @@ int64_t DeviceWeights::layer_bytes() const {
     Place(model_, layer, layout);
     most = std::max(most, layout.bytes());
   }
-  return most;
+  return InBlocks(most);
 }
 
-int64_t DeviceWeights::part_bytes() const { return part_rows_ * model_.spec.width * ItemBytesOf(model_); }
+int64_t DeviceWeights::part_bytes() const { return InBlocks(part_rows_ * model_.spec.width * ItemBytesOf(model_)); }
 
 int64_t DeviceWeights::whole_bytes() const {
   const int64_t parts = CeilDivide(model_.spec.vocabulary, part_rows_);
@@ -98,30 +102,28 @@ void DeviceWeights::Keep(bool all) {
   tokens_.clear();
   layers_.reset();
   const int64_t layers = model_.spec.layers;
-  layers_.emplace(device_, layers, all ? layers : std::min<int64_t>(2, layers), layer_bytes(), kLayerEvents, "uploading a layer",
-                  [this](int64_t index, void* to) { FillLayer(index, to); });
+  layers_.emplace(uploader_, layers, all ? layers : std::min<int64_t>(2, layers), layer_bytes(), kLayerEvents, "uploading a layer",
+                  [this](int64_t index, void* to) { return LayerUploads(index, to); });
 }
 
 DeviceLayer DeviceWeights::Layer(const Job& job, int64_t index) {
-  job_ = &job;
-  Layout layout(layers_->Get(index));
+  sequence_.Follow(index);
+  Layout layout(layers_->Get(job, index));
   return Place(model_, model_.layers[index], layout);
 }
 
-void DeviceWeights::PrefetchLayer(const Job& job, int64_t index) {
-  job_ = &job;
-  layers_->Prefetch(index);
-}
+void DeviceWeights::PrefetchLayer(const Job& job) { layers_->Prefetch(job, sequence_.next()); }
 
-void DeviceWeights::FillLayer(int64_t index, void* memory) {
+Uploads DeviceWeights::LayerUploads(int64_t index, void* memory) const {
   const LayerWeights& w = model_.layers[index];
   const ModelSpec& s = model_.spec;
   const Compute compute = model_.format.compute();
   Layout layout(memory);
   const DeviceLayer to = Place(model_, w, layout);
   const int64_t item = ItemBytesOf(model_);
+  std::vector<Upload> all;
   const auto matrix = [&](const Tensor& from, void* first, int64_t row) {
-    uploader_.Rows(*job_, from, 0, from.rows, compute, static_cast<char*>(first) + row * from.columns * item);
+    all.push_back(WholeUpload(from, compute, static_cast<char*>(first) + row * from.columns * item));
   };
   matrix(w.query, to.qkv, 0);
   matrix(w.key, to.qkv, s.query_width());
@@ -132,10 +134,7 @@ void DeviceWeights::FillLayer(int64_t index, void* memory) {
   matrix(w.down, to.down, 0);
   // Parts of stacked biases that a family does not have are zero.
   const auto vector = [&](float* first, int64_t offset, const Tensor& from, int64_t size) {
-    if (!first) return;
-    const std::vector<float> zeros(from ? 0 : size);
-    const Tensor absent{reinterpret_cast<const std::byte*>(zeros.data()), Dtype::kF32, size, 1, nullptr, "zeros"};
-    uploader_.Rows(*job_, from ? from : absent, 0, size, Compute::kF32, first + offset);
+    if (first) all.push_back(from ? WholeUpload(from, Compute::kF32, first + offset) : ZerosUpload(size * 4, first + offset));
   };
   vector(to.input_norm, 0, w.input_norm, s.width);
   vector(to.qkv_bias, 0, w.query_bias, s.query_width());
@@ -148,6 +147,7 @@ void DeviceWeights::FillLayer(int64_t index, void* memory) {
   vector(to.gate_up_bias, 0, w.gate_bias, s.ffn_width);
   vector(to.gate_up_bias, s.ffn_width, w.up_bias, s.ffn_width);
   vector(to.down_bias, 0, w.down_bias, s.width);
+  return Uploads(std::move(all));
 }
 
 void DeviceWeights::SetHead(std::span<const uint32_t> tokens) {
@@ -155,20 +155,19 @@ void DeviceWeights::SetHead(std::span<const uint32_t> tokens) {
   head_.reset();
   tokens_.assign(tokens.begin(), tokens.end());
   const int64_t parts = CeilDivide(static_cast<int64_t>(tokens.size()), part_rows_);
-  head_.emplace(device_, parts, keeps_all_ ? parts : std::min<int64_t>(2, parts), part_bytes(), kHeadEvents, "uploading the LM head", [this](int64_t part, void* to) {
+  head_.emplace(uploader_, parts, keeps_all_ ? parts : std::min<int64_t>(2, parts), part_bytes(), kHeadEvents, "uploading the LM head", [this](int64_t part, void* to) {
     const auto rows = std::span(tokens_).subspan(part * part_rows_);
-    uploader_.ChosenRows(*job_, model_.head, rows.first(std::min<size_t>(part_rows_, rows.size())), model_.format.compute(), to);
+    return Uploads({RowsUpload(model_.head, rows.first(std::min<size_t>(part_rows_, rows.size())), model_.format.compute(), to)});
   });
 }
 
 void DeviceWeights::ForEachHeadPart(const Job& job, std::span<const uint32_t> tokens, const std::function<void(const HeadRows&)>& use) {
-  job_ = &job;
   SetHead(tokens);
   const int64_t size = static_cast<int64_t>(tokens.size());
   for (int64_t first = 0; first < size; first += part_rows_) {
     job.CheckCancelled();
-    use({head_->Get(first / part_rows_), first, std::min(part_rows_, size - first)});
-    head_->Prefetch(first / part_rows_ + 1);
+    use({head_->Get(job, first / part_rows_), first, std::min(part_rows_, size - first)});
+    if (first + part_rows_ < size) head_->Prefetch(job, first / part_rows_ + 1);
   }
 }
 

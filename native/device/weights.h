@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "device/sequence.h"
 #include "device/slots.h"
 #include "device/uploader.h"
 #include "model/model.h"
@@ -48,8 +49,8 @@ class DeviceWeights {
 
   // The layer, for what is put into the compute stream before the next is asked for.
   DeviceLayer Layer(const Job& job, int64_t index);
-  // Begins to upload the layer.
-  void PrefetchLayer(const Job& job, int64_t index);
+  // Uploads a piece of the layer that probably comes after it.
+  void PrefetchLayer(const Job& job);
 
   // Rows of the head in a part: a multiple of FLAB_PIECE, but all where there are fewer.
   int64_t part_rows() const { return part_rows_; }
@@ -59,7 +60,7 @@ class DeviceWeights {
   const float* final_norm();
 
  private:
-  void FillLayer(int64_t index, void* memory);
+  Uploads LayerUploads(int64_t index, void* memory) const;
   int64_t layer_bytes() const;
   int64_t part_bytes() const;
   void SetHead(std::span<const uint32_t> tokens);
@@ -67,10 +68,10 @@ class DeviceWeights {
   const std::shared_ptr<Device> device_;
   const Model& model_;
   Uploader& uploader_;
-  const Job* job_ = nullptr;  // of the call that may fill a slot
   const int64_t part_rows_;
   bool keeps_all_ = true;
   std::optional<Slots> layers_, head_;
+  Sequence sequence_;  // of layers
   std::vector<uint32_t> tokens_;  // that the head's parts are of
   DeviceMemory final_norm_;
 };

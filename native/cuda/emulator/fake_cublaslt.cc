@@ -15,7 +15,7 @@ namespace {
 using flab::cuda::CublasLt;
 
 constexpr uint64_t kAlgorithm = 0xf1ab;  // of the one algorithm
-constexpr int kInvalidValue = 7, kNotSupported = 15;
+constexpr int kInvalidValue = 7, kNotSupported = CublasLt::kNotSupported;
 
 FakeCublasLt fake;
 

@@ -152,7 +152,11 @@ TEST("emulated products: what the library has no algorithm for, or fails at, is 
   EXPECT(ones.AreRight(opened.device(), call) && fake.products == 0);
   fake.matmul_status = 13;
   EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 1);
-  EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 1, "what failed is not tried again");
+  fake.matmul_status = 0;
+  EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 2, "it may have failed that time alone");
+  fake.matmul_status = 15;
+  EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 3);
+  EXPECT(ones.AreRight(opened.device(), ones.Call(9, 9, 9)) && fake.products == 3, "what is not supported is not tried again");
 }
 
 TEST("emulated products: the library is promised the alignment that there is, up to 256 bytes") {
