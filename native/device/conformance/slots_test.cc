@@ -2,6 +2,7 @@
 
 #include "device/slots.h"
 
+#include <atomic>
 #include <cstdlib>
 
 #include "base/testing.h"
@@ -23,6 +24,7 @@ struct Parts {
   Upload Numbers(int64_t part, int64_t begin, int64_t count, void* to) {
     return {count, 4, to, [=, this](int64_t first, int64_t items, std::byte* out) {
               if (fails) throw Error("ERR_READ", "this one fails");
+              ++fills;
               for (int64_t i = 0; i < items; ++i) reinterpret_cast<int32_t*>(out)[i] = static_cast<int32_t>(1000 * part + begin + first + i);
             }};
   }
@@ -31,6 +33,7 @@ struct Parts {
   Uploader uploader;
   Slots slots;
   bool fails = false;
+  std::atomic<int> fills{0};  // one for each upload in a piece
 };
 
 // The parts in any order, with guesses that are mostly wrong. Each is copied elsewhere in the compute stream, so that what overwrites it too
@@ -66,6 +69,20 @@ void ExpectParts(int64_t slots) {
 }
 
 TEST("device: parts in two slots are those that were asked for, whatever was begun before or failed") { ExpectParts(2); }
+
+TEST("device: what was uploaded ahead of time is not uploaded again, and a part that is there not at all") {
+  Parts parts(2);
+  Job job;
+  std::string fills;
+  const auto count = [&] { fills += testing::Join(parts.fills.exchange(0)); };
+  parts.slots.Get(job, 0), count();
+  parts.slots.Prefetch(job, 3), count();
+  parts.slots.Prefetch(job, 3), count();
+  parts.slots.Get(job, 3), count();
+  parts.slots.Prefetch(job, 0), count();
+  parts.slots.Get(job, 0), count();
+  EXPECT(fills == "421100", fills);
+}
 
 TEST("device: parts with a slot each are those that were asked for, whatever was begun before or failed") { ExpectParts(kParts); }
 
