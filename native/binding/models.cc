@@ -23,14 +23,16 @@
 namespace flab::binding {
 namespace {
 
-// Runs an operation of a model. One for which a device's memory does not suffice after all is tried again with less at a time.
+// Runs an operation of a model. One for which a device's memory does not suffice after all is tried again with less at a time, and without
+// what an earlier one left there.
 template <typename Operation>
-auto WithRoom(const Model& model, Operation&& operation) {
+auto WithRoom(OpenedModel& model, Operation&& operation) {
   for (;;) {
     try {
       return operation();
     } catch (const Error& error) {
       if (error.code != "ERR_DEVICE_MEMORY" || !model.engine().Shrink()) throw;
+      model.walks = WalkStore();
     }
   }
 }

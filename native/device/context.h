@@ -17,6 +17,10 @@ struct DeviceContext {
   const Model& model;
   Uploader uploader;
   DeviceWeights weights;
+  // Bytes of states that outlive their chunk, and how many they may be, beside what the operation was planned to take.
+  struct {
+    int64_t taken = 0, most = 0;
+  } saved;
 
   FlabDevice* handle() const { return device->handle; }
   const FlabBackend& backend() const { return device->backend; }

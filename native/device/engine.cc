@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "device/hidden.h"
+#include "device/saved_states.h"
 #include "device/states.h"
 
 namespace flab {
@@ -25,7 +26,10 @@ constexpr int64_t kPassing = int64_t{96} << 20;
 
 int64_t DeviceEngine::LeastBytes(const Texts&, int64_t) const { return Uploader::Bytes() + kHostBytes; }
 
-int64_t DeviceEngine::Left() { return std::max<int64_t>(0, (context_.device->Left() - context_.weights.pending_bytes() - kPassing) / share_); }
+int64_t DeviceEngine::Left() {
+  const int64_t left = context_.device->Left() + context_.saved.taken - context_.weights.pending_bytes() - kPassing;
+  return std::max<int64_t>(0, left / share_);
+}
 
 Budget DeviceEngine::Plan(const Texts& texts, int64_t token_bytes, const char* what) {
   RequireMemory(LeastBytes(texts, token_bytes), what);
@@ -41,14 +45,18 @@ Budget DeviceEngine::Plan(const Texts& texts, int64_t token_bytes, const char* w
                                          std::to_string(context_.device->Left()));
   }
   const int64_t third = (left - least) / 3, tokens = context_.weights.keeps_all() ? kMostChunkTokensKept : kMostChunkTokensStreamed;
-  return {.chunk_tokens = std::max(longest, std::min(longest + third / token_bytes, tokens)),
-          .head_rows = std::min(kLeastHeadRows + third / head_row, kMostHeadRows),
-          .batch_rows = std::clamp(batch + third / row, batch, std::max(batch, kMostBatchRows))};
+  const Budget budget{.chunk_tokens = std::max(longest, std::min(longest + third / token_bytes, tokens)),
+                      .head_rows = std::min(kLeastHeadRows + third / head_row, kMostHeadRows),
+                      .batch_rows = std::clamp(batch + third / row, batch, std::max(batch, kMostBatchRows))};
+  context_.saved.most = left - std::min(budget.chunk_tokens, texts.tokens()) * token_bytes - budget.head_rows * head_row - budget.batch_rows * row;
+  return budget;
 }
 
 std::unique_ptr<States> DeviceEngine::NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) {
   return std::make_unique<DeviceStates>(job, context_, texts, states, budget.batch_rows);
 }
+
+std::unique_ptr<SavedStates> DeviceEngine::NewSavedStates(int64_t) { return std::make_unique<DeviceSavedStates>(context_); }
 
 std::unique_ptr<Hidden> DeviceEngine::NewHidden(Job& job, int64_t positions, int64_t group) { return std::make_unique<DeviceHidden>(job, context_, positions, group); }
 

@@ -14,12 +14,13 @@ class DeviceEngine : public Engine {
   Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) override;
   std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) override;
   std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) override;
+  std::unique_ptr<SavedStates> NewSavedStates(int64_t bytes) override;
   bool Shrink() override;
 
   bool keeps_weights() const { return context_.weights.keeps_all(); }
 
  private:
-  // Bytes of the device for states and what works on them.
+  // Bytes of the device for states and what works on them, those of saved states among them.
   int64_t Left();
 
   DeviceContext context_;

@@ -12,6 +12,7 @@ class DeviceStates : public States {
   // At most `batch_rows` rows go through a layer at a time, or one text if that is longer.
   DeviceStates(Job& job, DeviceContext& context, const Texts& texts, int64_t states, int64_t batch_rows);
 
+  int64_t size() const override { return size_; }
   void Embed(int64_t state) override;
   void Copy(int64_t from, int64_t to) override;
   void RunLayer(int64_t layer, int64_t first, int64_t count, const LayerOptions& options) override;

@@ -7,6 +7,7 @@
 #include "model/budget.h"
 #include "model/decoder.h"
 #include "model/head.h"
+#include "model/spilled_states.h"
 
 namespace flab {
 namespace {
@@ -16,6 +17,7 @@ class CpuStates : public States {
   CpuStates(Job& job, const Model& model, const Texts& texts, int64_t states, int64_t batch_rows)
       : job_(job), width_(model.spec.width), size_(texts.tokens() * width_), decoder_(job, model, texts, batch_rows), states_(states * size_) {}
 
+  int64_t size() const override { return size_; }
   void Embed(int64_t state) override { decoder_.Embed(At(state)); }
   void Copy(int64_t from, int64_t to) override { std::memcpy(At(to), At(from), size_ * sizeof(float)); }
   void RunLayer(int64_t layer, int64_t first, int64_t count, const LayerOptions& options) override { decoder_.RunLayer(layer, At(first), count, options); }
@@ -92,6 +94,11 @@ Budget CpuEngine::Plan(const Texts& texts, int64_t token_bytes, const char* what
 
 std::unique_ptr<States> CpuEngine::NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) {
   return std::make_unique<CpuStates>(job, model_, texts, states, budget.batch_rows);
+}
+
+std::unique_ptr<SavedStates> CpuEngine::NewSavedStates(int64_t bytes) {
+  auto file = Spill::Open(bytes);
+  return file ? std::make_unique<SpilledStates>(std::move(file)) : nullptr;
 }
 
 std::unique_ptr<Hidden> CpuEngine::NewHidden(Job& job, int64_t positions, int64_t group) { return std::make_unique<CpuHidden>(job, model_, positions, group); }

@@ -13,6 +13,7 @@ class CpuEngine : public Engine {
   Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) override;
   std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) override;
   std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) override;
+  std::unique_ptr<SavedStates> NewSavedStates(int64_t bytes) override;
 
  private:
   const Model& model_;

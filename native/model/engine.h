@@ -31,6 +31,8 @@ class States {
  public:
   virtual ~States() = default;
 
+  // Numbers of a state: tokens * D.
+  virtual int64_t size() const = 0;
   // The embeddings of the tokens.
   virtual void Embed(int64_t state) = 0;
   virtual void Copy(int64_t from, int64_t to) = 0;
@@ -60,6 +62,17 @@ class Hidden {
   virtual void Logits(std::span<const uint32_t> tokens, int64_t first, int64_t count, float* out) = 0;
 };
 
+// States that outlive their chunk, as far as there is room for them.
+class SavedStates {
+ public:
+  virtual ~SavedStates() = default;
+
+  // Copies states [first, first + count); the place to load them from, -1 where there is no room.
+  virtual int64_t Save(States& states, int64_t first, int64_t count) = 0;
+  // Copies those that were saved at a place to states [first, first + count), of the same size. They may be gone then.
+  virtual void Load(int64_t place, States& states, int64_t first, int64_t count) = 0;
+};
+
 // What a model computes on: the CPU or a device. One operation at a time.
 class Engine {
  public:
@@ -73,6 +86,8 @@ class Engine {
   // The texts are those of one chunk; all of it lives as long as the job.
   virtual std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) = 0;
   virtual std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) = 0;
+  // For states of at most `bytes`; null where there is no room for that. Gone before the engine is.
+  virtual std::unique_ptr<SavedStates> NewSavedStates(int64_t bytes) = 0;
 
   // After Error("ERR_DEVICE_MEMORY"): plans with less from now on. False where there is nothing less.
   virtual bool Shrink() { return false; }

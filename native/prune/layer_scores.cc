@@ -36,7 +36,7 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
   const std::vector<WalkStore::Chunk> chunks = CutChunks(texts, store, options.keep, budget.chunk_tokens);
   const bool known = store && store->reference();
   const bool keep = store && options.keep && options.candidates;
-  Spill* states = keep ? store->NewStates(texts.tokens() * width * 4 * (n + 1) * 3 / 4) : nullptr;
+  WalkStore::Saving* saving = keep ? store->NewStates(model.engine(), texts.tokens() * width * 4 * (n + 1) * 3 / 4, texts.count() * width * 4 * n) : nullptr;
   Spill* references = keep && !known ? store->NewReference(texts.tokens() * width * 4) : nullptr;
 
   LayerScores scores = NewScores(n);
@@ -46,14 +46,18 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
   const std::vector<bool> racers(n, options.candidates);
   HeadSums sums(candidates);
   std::vector<WalkStore::Chunk> saved;
-  for (const WalkStore::Chunk& before : chunks) {
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const WalkStore::Chunk& before = chunks[i];
     const Texts chunk{texts.ids, texts.offsets.subspan(before.first_text, before.texts + 1)};
     const std::vector<Position> positions = PositionsOf(chunk, options.positions, options.losses, columns);
     WalkStore::Chunk now{.first_text = before.first_text, .texts = before.texts, .positions = static_cast<int64_t>(positions.size()), .influence = {}, .influence_last = {}, .reference_at = before.reference_at};
     Walk walk(job, model, view, chunk, options, racers, options.candidates && !known, budget);
-    if (known && before.place > 0) walk.Load(before, *store->states());
+    if (known && before.place > 0) {
+      walk.Load(before, store->before());
+      store->Loaded(i);
+    }
     const auto best = std::min_element(sums.divergence.begin(), sums.divergence.end());
-    walk.Run(saved.empty() ? before.place : best - sums.divergence.begin(), states, now);
+    walk.Run(saved.empty() ? before.place : best - sums.divergence.begin(), saving, now);
     walk.AddTo(scores);
     scores.token_layers += walk.token_layers;
     if (options.candidates) {

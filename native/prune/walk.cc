@@ -33,27 +33,22 @@ Walk::Walk(Job& job, const Model& model, const ModelView& view, const Texts& tex
       options_(options),
       reference_(reference),
       places_(static_cast<int64_t>(view.layers.size())),
-      state_floats_(texts.tokens() * model.spec.width),
       last_rows_(LastRows(texts)),
       slots_(Slots(racers)),
       states_(model.engine().NewStates(job, texts, kCandidates + static_cast<int64_t>(slots_.size()) + 1, budget)),
       influence_(places_),
       influence_last_(places_) {}
 
-void Walk::Load(const WalkStore::Chunk& chunk, const Spill& spill) {
-  Buffer<float> state(state_floats_);
-  for (int64_t i = 0; i <= chunk.place; ++i) {
-    spill.Read(chunk.states_at + i * state_floats_ * 4, state.data(), state_floats_ * 4);
-    states_->Write(kView + i, 1, state.data());
-  }
+void Walk::Load(const WalkStore::Chunk& chunk, WalkStore::Saving& saved) {
+  saved.states->Load(chunk.states_at, *states_, kView, 1 + chunk.place);
   last_.resize(chunk.place * texts_.count() * model_.spec.width);
-  spill.Read(chunk.last_at, last_.data(), static_cast<int64_t>(last_.size()) * 4);
+  saved.rows->Read(chunk.last_at, last_.data(), static_cast<int64_t>(last_.size()) * 4);
   std::copy(chunk.influence.begin(), chunk.influence.end(), influence_.begin());
   std::copy(chunk.influence_last.begin(), chunk.influence_last.end(), influence_last_.begin());
   place_ = chunk.place;
 }
 
-void Walk::Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk) {
+void Walk::Run(int64_t save_place, WalkStore::Saving* saving, WalkStore::Chunk& chunk) {
   int64_t layer = 0;
   if (place_ > 0) {
     layer = view_.layers[place_ - 1] + 1;
@@ -63,7 +58,7 @@ void Walk::Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk) {
   RememberLast();
   for (; layer < model_.spec.layers; ++layer) {
     if (place_ < places_ && view_.layers[place_] == layer) {
-      if (spill && place_ == save_place && place_ > 0) Save(*spill, chunk);
+      if (saving && place_ == save_place && place_ > 0) Save(*saving, chunk);
       StepInside(layer);
     } else if (reference_) {
       StepOutside(layer);
@@ -71,18 +66,12 @@ void Walk::Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk) {
   }
 }
 
-void Walk::Save(Spill& spill, WalkStore::Chunk& chunk) {
-  Buffer<float> state(state_floats_);
-  bool saved = true;
-  for (int64_t i = 0; saved && i <= place_; ++i) {
-    states_->Read(kView + i, 1, state.data());
-    const int64_t at = spill.Append(state.data(), state_floats_ * 4);
-    saved = at >= 0;
-    if (i == 0) chunk.states_at = at;
-  }
+void Walk::Save(WalkStore::Saving& saving, WalkStore::Chunk& chunk) {
+  chunk.states_at = saving.states->Save(*states_, kView, 1 + place_);
+  if (chunk.states_at < 0) return;
   // Without the last rows before this layer, which the next walk takes from the states.
-  chunk.last_at = spill.Append(last_.data(), place_ * texts_.count() * model_.spec.width * 4);
-  if (!saved || chunk.last_at < 0) return;
+  chunk.last_at = saving.rows->Append(last_.data(), place_ * texts_.count() * model_.spec.width * 4);
+  if (chunk.last_at < 0) return;
   chunk.place = place_;
   chunk.influence.assign(influence_.begin(), influence_.begin() + place_);
   chunk.influence_last.assign(influence_last_.begin(), influence_last_.begin() + place_);

@@ -17,10 +17,10 @@ class Walk {
        bool reference, const Budget& budget);
 
   // Begins in the middle, where `chunk` was saved.
-  void Load(const WalkStore::Chunk& chunk, const Spill& spill);
+  void Load(const WalkStore::Chunk& chunk, WalkStore::Saving& saved);
 
   // Walks. Before the layer at `save_place` (0: nowhere) the states are saved, if the walk did not begin after it.
-  void Run(int64_t save_place, Spill* spill, WalkStore::Chunk& chunk);
+  void Run(int64_t save_place, WalkStore::Saving* saving, WalkStore::Chunk& chunk);
 
   // Hidden states for the head: the reference's, and those of the candidates behind it.
   void PutReference(std::span<const Position> positions, Hidden& hidden) const;
@@ -42,14 +42,14 @@ class Walk {
   void StepOutside(int64_t layer);
   void AddInfluence(int64_t input);
   void RememberLast();
-  void Save(Spill& spill, WalkStore::Chunk& chunk);
+  void Save(WalkStore::Saving& saving, WalkStore::Chunk& chunk);
 
   const Model& model_;
   const ModelView& view_;
   const Texts texts_;
   const LayerScoresOptions& options_;
   const bool reference_;
-  const int64_t places_, state_floats_;
+  const int64_t places_;
   const std::vector<int64_t> last_rows_;  // [texts]
   const std::vector<int64_t> slots_;      // places of the candidates in memory, ascending
   const std::unique_ptr<States> states_;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace flab {
 namespace {
@@ -31,9 +32,9 @@ void WalkStore::Begin(const ModelView& view, const Texts& texts, const LayerScor
   layers_ = view.layers;
 }
 
-Spill* WalkStore::NewStates(int64_t bytes) {
-  new_states_ = Spill::Open(bytes);
-  return new_states_.get();
+WalkStore::Saving* WalkStore::NewStates(Engine& engine, int64_t state_bytes, int64_t row_bytes) {
+  now_ = {engine.NewSavedStates(state_bytes), Spill::Open(row_bytes)};
+  return now_.states && now_.rows ? &now_ : nullptr;
 }
 
 Spill* WalkStore::NewReference(int64_t bytes) {
@@ -42,7 +43,7 @@ Spill* WalkStore::NewReference(int64_t bytes) {
 }
 
 void WalkStore::End(std::vector<Chunk> chunks) {
-  states_ = std::move(new_states_);
+  before_ = std::exchange(now_, {});
   saved_ = std::move(chunks);
   const bool whole = std::all_of(saved_.begin(), saved_.end(), [](const Chunk& chunk) { return chunk.reference_at >= 0; });
   if (!whole) reference_.reset();

@@ -3,25 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
-#include "device/engine.h"
-#include "model/testing_model.h"
-#include "prune/layer_scores.h"
-#include "prune/measure.h"
+#include "device/conformance/testing_device.h"
 #include "prune/neuron_scores.h"
-#include "prune/walk_store.h"
 
-namespace flab {
+namespace flab::conformance {
 namespace {
-
-using namespace testing_model;
-
-std::shared_ptr<Device> OpenTestDevice(int64_t limit = 0) {
-  return Device::Open(OpenBackend("flab_cuda.so"), 0, std::getenv("FLAB_PRODUCTS"), limit);
-}
 
 struct Pair {
   explicit Pair(Compute compute) {
@@ -40,11 +27,6 @@ struct Pair {
 // sqrt(k) 2^-24; through the layers of the tiny model that stays below 2^-18 of the largest logit. With bf16, one such difference may
 // round a factor to its neighbour, 2^-8 of it away, in one of many summands.
 double LogitTolerance(Compute compute, double largest) { return largest * (compute == Compute::kF32 ? 0x1p-18 : 0x1p-7); }
-
-const SomeTexts& TestTexts() {
-  static const SomeTexts texts({9, 1, 33, 70, 2});
-  return texts;
-}
 
 TEST("device: logits are those of the CPU, for all positions and for last ones") {
   for (const Compute compute : {Compute::kF32, Compute::kBF16}) {
@@ -67,22 +49,6 @@ TEST("device: logits are those of the CPU, for all positions and for last ones")
   }
 }
 
-// Of divergences: their relative error is that of the logits' differences.
-void ExpectClose(const std::vector<double>& got, const std::vector<double>& expected, double tolerance, const char* what) {
-  CHECK(got.size() == expected.size(), what);
-  for (size_t i = 0; i < got.size(); ++i) EXPECT(testing::Near(got[i], expected[i], tolerance * std::fabs(expected[i]) + 1e-9), what, " ", i, ": ", got[i], " for ", expected[i]);
-}
-
-void ExpectSameScores(const LayerScores& got, const LayerScores& expected, double tolerance) {
-  ExpectClose(got.divergence, expected.divergence, tolerance, "divergence");
-  ExpectClose(got.loss, expected.loss, tolerance, "loss");
-  ExpectClose(got.block_influence, expected.block_influence, tolerance, "influence");
-  ExpectClose(got.block_influence_last, expected.block_influence_last, tolerance, "influence of last tokens");
-  ExpectClose(got.angular, expected.angular, tolerance, "angles");
-}
-
-double ScoreTolerance(Compute compute) { return compute == Compute::kF32 ? 1e-4 : 0.05; }
-
 TEST("device: layers have the scores that they have on the CPU, by every measure") {
   for (const Compute compute : {Compute::kF32, Compute::kBF16}) {
     const Pair pair(compute);
@@ -98,22 +64,11 @@ TEST("device: layers have the scores that they have on the CPU, by every measure
   }
 }
 
-TEST("device: a greedy search keeps states between its steps, and races, as on the CPU") {
+TEST("device: a race has the same survivors as on the CPU") {
   const Pair pair(Compute::kF32);
-  WalkStore here, there;
-  ModelView view = Whole();
-  for (int step = 0; step < 2; ++step) {
-    Job job;
-    const LayerScoresOptions options{.keep = true};
-    const LayerScores expected = ScoreLayers(job, *pair.cpu, view, TestTexts().texts(), options, &here);
-    const LayerScores got = ScoreLayers(job, *pair.there, view, TestTexts().texts(), options, &there);
-    ExpectSameScores(got, expected, ScoreTolerance(Compute::kF32));
-    const auto best = std::min_element(expected.divergence.begin(), expected.divergence.end()) - expected.divergence.begin();
-    EXPECT(std::min_element(got.divergence.begin(), got.divergence.end()) - got.divergence.begin() == best);
-    view.layers.erase(view.layers.begin() + best);
-  }
   Job job;
-  EXPECT(RaceLayers(job, *pair.there, Whole(), TestTexts().texts(), PositionKind::kLast).survivors == RaceLayers(job, *pair.cpu, Whole(), TestTexts().texts(), PositionKind::kLast).survivors);
+  const auto survivors = [&](const Model& model) { return RaceLayers(job, model, Whole(), TestTexts().texts(), PositionKind::kLast).survivors; };
+  EXPECT(survivors(*pair.there) == survivors(*pair.cpu));
 }
 
 TEST("device: candidates are measured, and neurons ranked, as on the CPU") {
@@ -135,22 +90,6 @@ TEST("device: candidates are measured, and neurons ranked, as on the CPU") {
     const auto ranks = RankNeurons(job, *pair.there, shorter, TestTexts().texts(), metrics), on_cpu = RankNeurons(job, *pair.cpu, shorter, TestTexts().texts(), metrics);
     for (size_t i = 0; i < metrics.size(); ++i) ExpectClose(ranks[i], on_cpu[i], ScoreTolerance(compute), "rank");
   }
-}
-
-// The least memory of the device that these texts can be measured in, as the refusal of less says.
-int64_t LeastMemory(const Tiny& tiny, const SomeTexts& texts, const ModelView& view) {
-  const auto model = tiny.Open();
-  model->UseEngine(std::make_unique<DeviceEngine>(OpenTestDevice(1), *model));
-  Job job;
-  try {
-    (void)Measure(job, *model, view.tokens, {view}, texts.texts(), PositionKind::kAll, true);
-  } catch (const Error& error) {
-    long long bytes = 0;
-    CHECK(std::sscanf(std::strstr(error.what(), "expected at least"), "expected at least %lld", &bytes) == 1, error.what());
-    return bytes;
-  }
-  CHECK(false, "a byte of memory was enough");
-  return 0;
 }
 
 // 32,768 rows of the head are the most of a part.
@@ -184,4 +123,4 @@ TEST("device: the same call gives the same bits, whatever ran before") {
 }
 
 }  // namespace
-}  // namespace flab
+}  // namespace flab::conformance
