@@ -8,7 +8,7 @@
 namespace flab::binding {
 
 // models.cc: the calls that run a model.
-Napi::Value LeastMemory(const Napi::CallbackInfo& info);  // bytes, at once
+Napi::Value LeastMemory(const Napi::CallbackInfo& info);  // at once
 Napi::Value StartScoreLayers(const Napi::CallbackInfo& info);
 Napi::Value StartMeasure(const Napi::CallbackInfo& info);
 Napi::Value StartRankNeurons(const Napi::CallbackInfo& info);

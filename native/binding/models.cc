@@ -57,17 +57,21 @@ Napi::Value LeastMemory(const Napi::CallbackInfo& info) {
   const OwnedTexts texts = ReadTexts(input.Get("texts"), *model);
   const std::string operation = input.Get("operation").ToString();
   const int64_t candidates = input.Get("candidates").ToNumber().Int64Value();
-  int64_t bytes = 0;
+  Demand demand{};
   if (operation == "scoreLayers") {
-    bytes = LeastScoreLayersBytes(*model, texts.texts(), candidates);
+    demand = ScoreLayersDemand(*model, texts.texts(), candidates);
   } else if (operation == "measure" || operation == "rankNeurons") {
-    bytes = LeastMeasureBytes(*model, texts.texts(), candidates);
+    demand = MeasureDemand(*model, texts.texts(), candidates);
   } else if (operation == "compare") {
-    bytes = LeastCompareBytes(*model, texts.texts());
+    demand = CompareDemand(*model, texts.texts());
   } else {
     throw Error("ERR_BAD_ARGUMENT", "operation: expected scoreLayers, measure, rankNeurons or compare, got " + operation);
   }
-  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["host"] = Napi::Number::New(info.Env(), static_cast<double>(demand.host));
+  result["device"] = Napi::Number::New(info.Env(), static_cast<double>(demand.device));
+  result["deviceLeft"] = Napi::Number::New(info.Env(), static_cast<double>(demand.device_left));
+  return result;
 }
 
 Napi::Value StartScoreLayers(const Napi::CallbackInfo& info) {

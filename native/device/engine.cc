@@ -24,25 +24,34 @@ constexpr int64_t kPassing = int64_t{96} << 20;
 
 }  // namespace
 
-int64_t DeviceEngine::LeastBytes(const Texts&, int64_t) const { return Uploader::Bytes() + kHostBytes; }
+// With streamed weights.
+Demand DeviceEngine::LeastDemand(const Texts& texts, int64_t token_bytes) {
+  return {.host = Uploader::Bytes() + kHostBytes,
+          .device = Least(texts, token_bytes) + kPassing + context_.weights.least_bytes(),
+          .device_left = context_.device->Left() + context_.saved.taken};
+}
 
 int64_t DeviceEngine::Left() {
   const int64_t left = context_.device->Left() + context_.saved.taken - context_.weights.pending_bytes() - kPassing;
   return std::max<int64_t>(0, left / share_);
 }
 
+int64_t DeviceEngine::Least(const Texts& texts, int64_t token_bytes) const {
+  const int64_t longest = texts.longest();
+  return std::max(kLeastBatchRows, longest) * LayerPass::RowBytes(context_) + longest * token_bytes + kLeastHeadRows * DeviceHidden::RowBytes(context_);
+}
+
 Budget DeviceEngine::Plan(const Texts& texts, int64_t token_bytes, const char* what) {
-  RequireMemory(LeastBytes(texts, token_bytes), what);
+  RequireMemory(LeastDemand(texts, token_bytes).host, what);
   const int64_t longest = texts.longest(), row = LayerPass::RowBytes(context_), head_row = DeviceHidden::RowBytes(context_);
-  const int64_t batch = std::max(kLeastBatchRows, longest);
-  const int64_t least = batch * row + longest * token_bytes + kLeastHeadRows * head_row;
+  const int64_t batch = std::max(kLeastBatchRows, longest), least = Least(texts, token_bytes);
   // Streaming costs time, too few rows at a time even more.
   if (context_.weights.keeps_all() && Left() < least) context_.weights.Keep(false);
   const int64_t left = Left();
   if (left < least) {
-    throw Error("ERR_DEVICE_MEMORY", std::string(what) + ": expected at least " + std::to_string(least + kPassing + context_.weights.least_bytes()) +
-                                         " bytes of device memory for this model and texts of " + std::to_string(longest) + " tokens, got " +
-                                         std::to_string(context_.device->Left()));
+    const auto [_, needed, there] = LeastDemand(texts, token_bytes);
+    throw Error("ERR_DEVICE_MEMORY", std::string(what) + ": expected at least " + std::to_string(needed) + " bytes of device memory for this model and texts of " +
+                                         std::to_string(longest) + " tokens, got " + std::to_string(there));
   }
   const int64_t third = (left - least) / 3, tokens = context_.weights.keeps_all() ? kMostChunkTokensKept : kMostChunkTokensStreamed;
   const Budget budget{.chunk_tokens = std::max(longest, std::min(longest + third / token_bytes, tokens)),

@@ -88,7 +88,7 @@ class CpuHidden : public Hidden {
 
 }  // namespace
 
-int64_t CpuEngine::LeastBytes(const Texts& texts, int64_t token_bytes) const { return flab::LeastBytes(model_, texts, token_bytes); }
+Demand CpuEngine::LeastDemand(const Texts& texts, int64_t token_bytes) { return {.host = LeastBytes(model_, texts, token_bytes)}; }
 
 Budget CpuEngine::Plan(const Texts& texts, int64_t token_bytes, const char* what) { return PlanBudget(model_, texts, token_bytes, what); }
 

@@ -9,7 +9,7 @@ class CpuEngine : public Engine {
  public:
   explicit CpuEngine(const Model& model) : model_(model) {}
 
-  int64_t LeastBytes(const Texts& texts, int64_t token_bytes) const override;
+  Demand LeastDemand(const Texts& texts, int64_t token_bytes) override;
   Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) override;
   std::unique_ptr<States> NewStates(Job& job, const Texts& texts, int64_t states, const Budget& budget) override;
   std::unique_ptr<Hidden> NewHidden(Job& job, int64_t positions, int64_t group) override;

@@ -19,6 +19,11 @@ struct Budget {
   int64_t batch_rows;    // rows of states that go through a layer at a time
 };
 
+// The least that an operation takes, in bytes: of the host's memory, and of a device's, which has so much left. Without a device 0.
+struct Demand {
+  int64_t host, device = 0, device_left = 0;
+};
+
 // What one pass through a layer does besides its arithmetic.
 struct LayerOptions {
   const std::vector<uint32_t>* neurons = nullptr;  // activations of all others are set to zero
@@ -78,8 +83,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // The least of the host's memory that an operation takes which keeps `token_bytes` for each token of a chunk.
-  virtual int64_t LeastBytes(const Texts& texts, int64_t token_bytes) const = 0;
+  // Of an operation that keeps `token_bytes` for each token of a chunk.
+  virtual Demand LeastDemand(const Texts& texts, int64_t token_bytes) = 0;
   // Throws Error("ERR_MEMORY") or Error("ERR_DEVICE_MEMORY") where the least does not fit; `what` is the operation.
   virtual Budget Plan(const Texts& texts, int64_t token_bytes, const char* what) = 0;
 

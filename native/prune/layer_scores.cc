@@ -25,8 +25,8 @@ std::vector<WalkStore::Chunk> CutChunks(const Texts& texts, const WalkStore* sto
 
 }  // namespace
 
-int64_t LeastScoreLayersBytes(const Model& model, const Texts& texts, int64_t candidates) {
-  return model.engine().LeastBytes(texts, TokenBytes(model, model.spec.layers, candidates, texts));
+Demand ScoreLayersDemand(const Model& model, const Texts& texts, int64_t candidates) {
+  return model.engine().LeastDemand(texts, TokenBytes(model, model.spec.layers, candidates, texts));
 }
 
 LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, const Texts& texts, const LayerScoresOptions& options, WalkStore* store) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/job.h"
+#include "model/engine.h"
 #include "model/model.h"
 #include "model/positions.h"
 
@@ -42,7 +43,7 @@ LayerScores ScoreLayers(Job& job, const Model& model, const ModelView& view, con
                         WalkStore* store = nullptr);
 
 // The least memory that this takes.
-int64_t LeastScoreLayersBytes(const Model& model, const Texts& texts, int64_t candidates);
+Demand ScoreLayersDemand(const Model& model, const Texts& texts, int64_t candidates);
 
 // The same as a race, for the smallest mean divergence: texts are taken in random order, in growing batches, and a candidate
 // whose mean is above the best one's by more than a confidence bound on their paired difference takes no part in the next.

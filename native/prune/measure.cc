@@ -61,9 +61,13 @@ void PutHidden(const ModelView& view, States& states, std::span<const int64_t> r
 
 }  // namespace
 
-int64_t LeastMeasureBytes(const Model& model, const Texts& texts, int64_t candidates) { return model.engine().LeastBytes(texts, MeasureTokenBytes(model, candidates)); }
+Demand MeasureDemand(const Model& model, const Texts& texts, int64_t candidates) { return model.engine().LeastDemand(texts, MeasureTokenBytes(model, candidates)); }
 
-int64_t LeastCompareBytes(const Model& model, const Texts& texts) { return model.engine().LeastBytes(texts, CompareTokenBytes(model)) + kLeastCompareBytes; }
+Demand CompareDemand(const Model& model, const Texts& texts) {
+  Demand demand = model.engine().LeastDemand(texts, CompareTokenBytes(model));
+  demand.host += kLeastCompareBytes;
+  return demand;
+}
 
 HeadSums Measure(Job& job, const Model& model, const std::vector<uint32_t>& tokens, const std::vector<ModelView>& candidates,
                  const Texts& texts, PositionKind kind, bool losses) {

@@ -3,8 +3,7 @@
 #include <vector>
 
 #include "base/job.h"
-#include "model/model.h"
-#include "model/positions.h"
+#include "model/engine.h"
 
 namespace flab {
 
@@ -35,7 +34,7 @@ struct ComparedModel {
 Comparison Compare(Job& job, const ComparedModel& a, const ComparedModel& b);
 
 // The least memory that each of them takes.
-int64_t LeastMeasureBytes(const Model& model, const Texts& texts, int64_t candidates);
-int64_t LeastCompareBytes(const Model& model, const Texts& texts);
+Demand MeasureDemand(const Model& model, const Texts& texts, int64_t candidates);
+Demand CompareDemand(const Model& model, const Texts& texts);
 
 }  // namespace flab

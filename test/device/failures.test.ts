@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import type {ExecutionContext} from 'ava';
-import {FlabError, doctor, plan} from '../../ts/index.js';
+import {FlabError, doctor, plan, prune} from '../../ts/index.js';
 import {nativeFile} from '../../ts/native/load.js';
 import {picoPlace} from '../e2e/checkpoints.js';
 import {temporaryFolder} from '../fixtures/pico.js';
@@ -135,8 +135,46 @@ test.serial('a GPU whose memory is too small: what it needs and what there is', 
 	withEnvironment(t, {FLAB_EMULATED_MEMORY: String(2 ** 26)});
 	const {model, calibration} = await picoPlace(t, {layers: 2});
 	const error = await t.throwsAsync<FlabError>(plan({model, calibration, layers: {drop: 1}, device: 'cuda'}), {code: 'ERR_DEVICE_MEMORY'});
-	t.regex(error!.message, /^scoring layers: expected at least \d+ bytes of device memory for this model and texts of \d+ tokens, got \d+$/);
+	t.regex(error!.message, /^device: expected at least \d+ bytes of device memory for this model and these texts, got \d+$/);
 	t.regex(error!.hint!, /--max-device-memory/);
+});
+
+// Two GPUs each: what the first meets, and its memory; the second is sound.
+const firsts = {
+	'is busy': [{FLAB_EMULATED_DEVICE: 'busy,sound'}, 'cuda:1', /^a GPU that can be used: emulated/],
+	'is full': [{FLAB_EMULATED_DEVICE: 'sound,sound', FLAB_EMULATED_MEMORY: `${2 ** 26},${2 ** 31}`}, 'cuda:1', /^a GPU that can be used: emulated/],
+	'is full, as is the second': [
+		{FLAB_EMULATED_DEVICE: 'sound,sound', FLAB_EMULATED_MEMORY: `${2 ** 26},${2 ** 26}`},
+		'cpu',
+		/^no GPU can be used: device: expected at least \d+ bytes of device memory .*, got \d+; device: expected at least \d+ bytes .*, got \d+$/,
+	],
+} as const;
+
+for (const [what, [environment, device, reason]] of Object.entries(firsts)) {
+	test.serial(`where the first GPU ${what}, auto takes ${device} and says why`, async t => {
+		if (!useEmulator(t)) {
+			return;
+		}
+
+		withEnvironment(t, environment);
+		const place = await picoPlace(t, {layers: 2});
+		const {root: _, ...paths} = place;
+		const report = await prune({...paths, layers: {drop: 1}});
+		t.is(report.device!.name, device);
+		t.regex(report.device!.reason, reason);
+	});
+}
+
+test.serial('doctor lists every GPU, with what multiplies on it or why it can\'t be used', async t => {
+	if (!useEmulator(t)) {
+		return;
+	}
+
+	withEnvironment(t, {FLAB_EMULATED_DEVICE: 'busy,sound,unsupported'});
+	const {cuda} = await doctor();
+	t.deepEqual(cuda.devices.map(({device, usable}) => [device, usable]), [['cuda:0', false], ['cuda:1', true], ['cuda:2', false]]);
+	t.is(cuda.reason, '3 devices found, 1 usable; runs use the first that has room for the model, unless --device says otherwise');
+	t.regex(cuda.devices.map(({products}) => products).join('\n'), /^.*busy or unavailable.*\n.*cublasLt.*\n.*compute capability 7\.0/);
 });
 
 test.serial('a GPU that fails while it computes: the process computes on with the CPU', async t => {
@@ -144,8 +182,7 @@ test.serial('a GPU that fails while it computes: the process computes on with th
 		return;
 	}
 
-	// Of this process, the kernel after those that the tests before it ran: some are left for any order of the tests.
-	withEnvironment(t, {FLAB_EMULATED_FAULT: '50'});
+	withEnvironment(t, {FLAB_EMULATED_FAULT: '20'});
 	const {model, calibration} = await picoPlace(t, {layers: 2});
 	const options = {model, calibration, layers: {drop: 1}};
 	const error = await t.throwsAsync<FlabError>(plan({...options, device: 'cuda'}), {code: 'ERR_DEVICE_FAULT'});

@@ -93,7 +93,7 @@ export const addPruningFlags = (command: Command): Command => command
 	.option('--seed <n>', `seed of the strategy random (default: ${defaults.ffn.seed})`)
 	.optionsGroup('Computation:')
 	.option('--compute <dtype>', `dtype of the products: ${choices(computeChoices)} (default: auto, bf16 for bf16 weights, else f32)`)
-	.option('--device <name>', `what the model runs on: ${choices(deviceChoices)} | cuda:N (default: ${defaults.device}, a GPU that can be used, else the CPU)`)
+	.option('--device <name>', `what the model runs on: ${choices(deviceChoices)} | cuda:N (default: ${defaults.device}, the first GPU that can be used and has room, else the CPU)`)
 	.option('--max-device-memory <size>', 'memory of the GPU that the run may take, such as 20GB (default: all that is free)');
 
 /** What the computation may take. */

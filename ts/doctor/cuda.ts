@@ -1,5 +1,5 @@
 import type {DeviceInfo, Native} from '../native/contract.js';
-import {chooseDevice, listDevices} from '../native/device.js';
+import {listDevices, openRunDevice} from '../native/device.js';
 import type {Diagnosis} from './diagnosis.js';
 
 type Cuda = Diagnosis['cuda'];
@@ -18,7 +18,7 @@ export const diagnoseCuda = async (native: Native | undefined): Promise<Cuda> =>
 
 		const usable = devices.filter(({usable}) => usable).length;
 		const found = `${devices.length} ${devices.length === 1 ? 'device' : 'devices'} found, ${usable} usable`;
-		return usable > 0 ? {state: 'usable', reason: `${found}; runs use cuda:0 unless --device says otherwise`, devices} : {...unusable(found), devices};
+		return usable > 0 ? {state: 'usable', reason: `${found}; runs use the first that has room for the model, unless --device says otherwise`, devices} : {...unusable(found), devices};
 	} catch (error) {
 		return unusable(`${(error as Error).message}; everything is computed on the CPU`);
 	}
@@ -34,7 +34,7 @@ const diagnoseDevice = async (native: Native, {index, name, computeCapability, m
 	}
 
 	try {
-		const opened = await chooseDevice(native, {device});
+		const opened = await openRunDevice(native, device, 0, 'doctor');
 		opened.close();
 		return {...known, products: opened.opened!.products, usable: true};
 	} catch (error) {

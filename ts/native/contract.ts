@@ -302,6 +302,9 @@ export type Resources = {
 	readonly residentBytes: number;
 };
 
+/** Bytes that an operation takes at least: of this process's memory, and of a device's, which has so much left; without a device 0. */
+export type Demand = {readonly host: number; readonly device: number; readonly deviceLeft: number};
+
 export type Native = {
 	/** The package's version that the addon was built for. */
 	readonly version: string;
@@ -334,8 +337,8 @@ export type Native = {
 	resources(): Resources;
 	/** Gives memory that was freed, but is kept for later, back to the system. */
 	returnFreeMemory(): void;
-	/** Bytes that an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
-	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): number;
+	/** What an operation takes at least, besides what the process holds already. `candidates`: layers that are scored, views that are measured. */
+	leastMemory(input: {readonly model: ModelHandle; readonly texts: PackedTexts; readonly operation: 'scoreLayers' | 'measure' | 'rankNeurons' | 'compare'; readonly candidates: number}): Demand;
 
 	// progress: token-layers
 	scoreLayers(input: ScoreLayersInput, onProgress?: JobProgress): Job<LayerScores>;

@@ -17,47 +17,27 @@ export type RunDevice = {
 	readonly close: () => void;
 };
 
-export type DeviceChoice = {
-	/** 'auto', 'cpu', 'cuda' or 'cuda:N'. */
-	readonly device: string;
-	/** Bytes of the device. */
-	readonly maxDeviceMemory?: number;
-};
-
 /**
- * The device that was asked for; for 'auto' the first GPU, or else the CPU with the reason why.
+ * Opens a device, 'cpu', 'cuda' or 'cuda:N'; `maxMemory`: bytes of it that may be taken, 0 is all that is free. `reason`: why it is this one.
  *
  * @throws FlabError ERR_NO_BACKEND, ERR_NO_DRIVER, ERR_OLD_DRIVER, ERR_NO_DEVICE, ERR_DEVICE_BUSY, ERR_DEVICE_UNSUPPORTED,
- * ERR_DEVICE_MEMORY, ERR_DEVICE_FAULT for a GPU that was named and can't be used
+ * ERR_DEVICE_MEMORY, ERR_DEVICE_FAULT for a GPU that can't be used
  */
-export const chooseDevice = async (native: Native, {device, maxDeviceMemory}: DeviceChoice, signal?: AbortSignal): Promise<RunDevice> => {
+export const openRunDevice = async (native: Native, device: string, maxMemory: number, reason: string, signal?: AbortSignal): Promise<RunDevice> => {
 	if (device === 'cpu') {
-		return onCpu('it was asked for');
+		return {name: 'cpu', reason, close: () => undefined};
 	}
 
 	const index = Number(/^cuda:(\d+)$/.exec(device)?.[1] ?? 0);
-	try {
-		const opened = await openDevice(native, index, maxDeviceMemory, signal);
-		const products = opened.fastProducts ? opened.products : `products by kernels of flab-pruner, slower: ${opened.products}`;
-		return {name: `cuda:${index}`, reason: `${device === 'auto' ? 'a GPU that can be used' : 'it was asked for'}: ${opened.name}, ${products}`, opened, close: () => {
-			native.closeDevice(opened.handle);
-		}};
-	} catch (error) {
-		if (device === 'auto' && error instanceof FlabError && error.code !== 'ERR_ABORTED') {
-			return onCpu(`no GPU can be used: ${error.message}`);
-		}
-
-		throw error;
-	}
+	const opened = await runJob(() => native.openDevice({library: libraryPath(), index, products: process.env['FLAB_CUBLASLT'], maxMemory}), {signal});
+	const products = opened.fastProducts ? opened.products : `products by kernels of flab-pruner, slower: ${opened.products}`;
+	return {name: `cuda:${index}`, reason: `${reason}: ${opened.name}, ${products}`, opened, close: () => {
+		native.closeDevice(opened.handle);
+	}};
 };
 
 /** The GPUs of this machine. @throws FlabError that says why there are none */
 export const listDevices = async (native: Native): Promise<readonly DeviceInfo[]> => runJob(() => native.listDevices(libraryPath()));
-
-const onCpu = (reason: string): RunDevice => ({name: 'cpu', reason, close: () => undefined});
-
-const openDevice = async (native: Native, index: number, maxMemory = 0, signal?: AbortSignal): Promise<OpenedDevice> =>
-	runJob(() => native.openDevice({library: libraryPath(), index, products: process.env['FLAB_CUBLASLT'], maxMemory}), {signal});
 
 // Beside the addon. FLAB_CUDA_LIBRARY names another, which the addon sees to.
 const libraryPath = (): string => {

@@ -1,29 +1,79 @@
+import {FlabError} from '../errors.js';
 import type {ModelHandle} from '../native/contract.js';
-import {chooseDevice} from '../native/device.js';
-import type {DeviceChoice, RunDevice} from '../native/device.js';
+import {openRunDevice} from '../native/device.js';
+import type {RunDevice} from '../native/device.js';
+import {deviceHints} from '../native/deviceHints.js';
 import type {Plan} from '../plan/schema.js';
 import type {Source} from './source.js';
 
 /** A model on the device of a run. */
 export type PlacedModel = {readonly model: ModelHandle; readonly device: RunDevice};
 
+/** Where a model is wanted. */
+export type Placing = {
+	/** 'auto', 'cpu', 'cuda' or 'cuda:N'. */
+	readonly device: string;
+	/** Bytes of the device; absent: all that is free. */
+	readonly maxDeviceMemory?: number;
+	readonly compute: 'f32' | 'bf16';
+	/** Throws ERR_DEVICE_MEMORY where there is no room for what will be done with it. */
+	readonly check: (model: ModelHandle) => void;
+	readonly signal?: AbortSignal;
+};
+
 /** Opens the device and the model on it for `work`, and lets go of the device's memory afterwards, whatever happens. */
-export const withModel = async <Result>(source: Source, choice: DeviceChoice, compute: 'f32' | 'bf16', signal: AbortSignal | undefined, work: (placed: PlacedModel) => Promise<Result>): Promise<Result> => {
-	const device = await chooseDevice(source.native, choice, signal);
-	const handle = device.opened?.handle;
+export const withModel = async <Result>(source: Source, placing: Placing, work: (placed: PlacedModel) => Promise<Result>): Promise<Result> => {
+	const placed = placing.device === 'auto' ? await placeAnywhere(source, placing) : await place(source, placing, placing.device, 'it was asked for');
 	try {
-		const model = handle ? source.modelOn(handle, compute) : source.model(compute);
-		try {
-			return await work({model, device});
-		} finally {
-			if (handle) {
-				source.native.closeModel(model);
-			}
-		}
+		return await work(placed);
 	} finally {
-		device.close();
+		letGo(source, placed);
 	}
 };
 
 /** What a plan says about the device that its numbers come from; nothing about the CPU. */
 export const describeDevice = ({opened}: RunDevice): Pick<Plan, 'device'> => opened ? {device: {name: opened.name, products: opened.products}} : {};
+
+// The first GPU that can be used and has room; else the CPU, with what each lacks.
+const placeAnywhere = async (source: Source, placing: Placing): Promise<PlacedModel> => {
+	const reasons: string[] = [];
+	for (let index = 0; ; index++) {
+		try {
+			return await place(source, placing, `cuda:${index}`, 'a GPU that can be used');
+		} catch (error) {
+			if (!(error instanceof FlabError) || !Object.hasOwn(deviceHints, error.code)) {
+				throw error;
+			}
+
+			const areAllTried = error.code === 'ERR_NO_DEVICE' && index > 0;
+			reasons.push(...areAllTried ? [] : [error.message]);
+			if (areAllTried || concernAll.has(error.code)) {
+				return place(source, placing, 'cpu', `no GPU can be used: ${reasons.join('; ')}`);
+			}
+		}
+	}
+};
+
+const concernAll: ReadonlySet<string> = new Set(['ERR_NO_BACKEND', 'ERR_NO_DRIVER', 'ERR_OLD_DRIVER', 'ERR_NO_DEVICE']);
+
+const place = async (source: Source, {maxDeviceMemory = 0, compute, check, signal}: Placing, name: string, reason: string): Promise<PlacedModel> => {
+	const device = await openRunDevice(source.native, name, maxDeviceMemory, reason, signal);
+	let model: ModelHandle | undefined;
+	try {
+		model = device.opened ? source.modelOn(device.opened.handle, compute) : source.model(compute);
+		check(model);
+		return {device, model};
+	} catch (error) {
+		letGo(source, {device, model});
+		throw error;
+	}
+};
+
+// A model on the CPU is the source's.
+const letGo = ({native}: Source, {device, model}: {readonly device: RunDevice; readonly model?: ModelHandle}): void => {
+	if (device.opened && model) {
+		native.closeModel(model);
+	}
+
+	device.close();
+};

@@ -1,5 +1,6 @@
 import {FlabError} from '../errors.js';
-import type {ModelHandle, PackedTexts} from '../native/contract.js';
+import type {Demand, ModelHandle, PackedTexts} from '../native/contract.js';
+import {deviceHints} from '../native/deviceHints.js';
 import {threadsFor} from './source.js';
 import type {Source} from './source.js';
 
@@ -78,8 +79,16 @@ export const checkMemory = (source: Source, maxMemory: number | undefined, deman
 	// What counting a corpus left behind is not held against what comes.
 	source.native.returnFreeMemory();
 	const {compares, tokenizerBytes, counted, threads} = demands;
-	const more = growth + (compares ? growthPerTokenizerByte * tokenizerBytes : 0) + nativeReserve + leastMemory(source, demands);
+	const more = growth + (compares ? growthPerTokenizerByte * tokenizerBytes : 0) + nativeReserve + leastMemory(source, demands).host;
 	requireMemory(maxMemory, usualProcess(threadsFor(source, threads), tokenizerBytes, counted), more, 'this model and these texts', 'Pass a larger maxMemory (--max-memory), or use shorter calibration texts (--max-tokens).');
+};
+
+/** @throws ERR_DEVICE_MEMORY for a device that has no room for the run, not even with streamed weights */
+export const checkDeviceMemory = (source: Source, demands: Demands): void => {
+	const {device, deviceLeft} = leastMemory(source, demands);
+	if (deviceLeft < device) {
+		throw new FlabError('ERR_DEVICE_MEMORY', `device: expected at least ${device} bytes of device memory for this model and these texts, got ${deviceLeft}`, {hint: deviceHints['ERR_DEVICE_MEMORY']});
+	}
 };
 
 const requireMemory = (maxMemory: number | undefined, usual: number, more: number, what: string, hint: string): void => {
@@ -96,15 +105,17 @@ const formatLimit = (bytes: number, limit: number): string => {
 	return `${Math.ceil(bytes / unit)} ${name}`;
 };
 
-const leastMemory = ({native, model}: Source, {model: handle, calibration, evaluation, layers, views, compares}: Demands): number => {
-	const least = (texts: PackedTexts | undefined, operation: 'scoreLayers' | 'measure' | 'compare', candidates: number, model = handle): number =>
-		texts === undefined || texts.ids.length === 0 ? 0 : native.leastMemory({model, texts, operation, candidates});
+const leastMemory = ({native, model}: Source, {model: handle, calibration, evaluation, layers, views, compares}: Demands): Demand => {
+	const least = (texts: PackedTexts | undefined, operation: 'scoreLayers' | 'measure' | 'compare', candidates: number, model = handle): readonly Demand[] =>
+		texts === undefined || texts.ids.length === 0 ? [] : [native.leastMemory({model, texts, operation, candidates})];
 	// Any ids do: only lengths count. The verification's own texts are no longer than these.
 	const compared = calibration ?? {ids: new Int32Array(128), offsets: Int32Array.of(0, 128)};
-	return Math.max(
-		layers > 0 ? least(calibration, 'scoreLayers', layers) : 0,
-		views > 0 ? least(calibration, 'measure', views) : 0,
-		views > 0 ? least(evaluation, 'measure', views) : 0,
-		compares ? least(compared, 'compare', 0, model('f32')) : 0,
-	);
+	const all = [
+		...layers > 0 ? least(calibration, 'scoreLayers', layers) : [],
+		...views > 0 ? least(calibration, 'measure', views) : [],
+		...views > 0 ? least(evaluation, 'measure', views) : [],
+		...compares ? least(compared, 'compare', 0, model('f32')) : [],
+	];
+	const most = (of: keyof Demand): number => Math.max(0, ...all.map(demand => demand[of]));
+	return {host: most('host'), device: most('device'), deviceLeft: most('deviceLeft')};
 };

@@ -3,6 +3,7 @@ import {calibrationWarnings} from '../calibration/encode.js';
 import type {CalibrationTexts} from '../calibration/encode.js';
 import type {Reading} from '../calibration/texts.js';
 import {badArgument} from '../errors.js';
+import type {ModelHandle} from '../native/contract.js';
 import {resolvePlanOptions} from '../plan/options.js';
 import type {PlanOptions, ResolvedPlanOptions} from '../plan/options.js';
 import {candidateStrategies} from '../plan/neurons.js';
@@ -21,7 +22,8 @@ import type {Clock} from './clock.js';
 import {describeDevice, withModel} from './device.js';
 import {withHashes} from './hashes.js';
 import {chooseLayers, keptLayers, scoresCandidates} from './layers.js';
-import {checkMemory} from './memory.js';
+import {checkDeviceMemory, checkMemory} from './memory.js';
+import type {Demands} from './memory.js';
 import {chooseNeurons, needsTexts} from './neurons.js';
 import {describeSample, originalReader, prunedReader, readSample, withReadableTexts} from './samples.js';
 import type {Reader} from './samples.js';
@@ -67,23 +69,25 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	const chosen = vocabularyOptions
 		? await time('vocabulary', async () => chooseVocabulary(source, tokenizer!, {vocabulary: vocabularyOptions, threads: options.threads, maxMemory: options.maxMemory}, corpusSources(options), reading))
 		: undefined;
-	const {calibration, evaluation} = await readSamples(source, tokenizer, chosen, options, reading);
+	const samples = await readSamples(source, tokenizer, chosen, options, reading);
+	const {calibration, evaluation} = samples;
 
 	const measures = calibration !== undefined || evaluation !== undefined;
-	const choice = {device: measures ? options.device : 'cpu', maxDeviceMemory: options.maxDeviceMemory};
-	return withModel(source, choice, resolveCompute(source, options.compute), control.signal, async ({model, device}) => {
+	const check = (model: ModelHandle): void => {
+		const demands = {...demandsOf(model, source, options, samples), compares: verifies, tokenizerBytes: tokenizer?.text.length ?? 0, counted: chosen !== undefined};
+		checkMemory(source, options.maxMemory, demands);
+		checkDeviceMemory(source, demands);
+	};
+
+	const placing = {
+		device: measures ? options.device : 'cpu',
+		maxDeviceMemory: options.maxDeviceMemory,
+		compute: resolveCompute(source, options.compute),
+		check,
+		signal: control.signal,
+	};
+	return withModel(source, placing, async ({model, device}) => {
 		const session = {source, native: source.native, model, tokens: chosen?.keep};
-		checkMemory(source, options.maxMemory, {
-			model,
-			calibration,
-			evaluation: evaluation?.original,
-			layers: layerOptions && scoresCandidates(layerOptions) ? source.layout.spec.layers : 0,
-			views: ffnOptions ? Math.max(2, candidateStrategies(ffnOptions.strategy).length) : 2,
-			compares: verifies,
-			tokenizerBytes: tokenizer?.text.length ?? 0,
-			counted: chosen !== undefined,
-			threads: options.threads,
-		});
 		const layers = layerOptions ? await time('layers', async () => chooseLayers(session, layerOptions, calibration, control)) : null;
 		const kept = keptLayers(source.layout.spec.layers, layers?.dropped ?? []);
 		const ffn = ffnOptions ? await time('ffn', async () => chooseNeurons(session, ffnOptions, kept, calibration, control)) : null;
@@ -117,6 +121,15 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 		return {plan, device: measures ? {name: device.name, reason: device.reason} : null};
 	});
 };
+
+const demandsOf = (model: ModelHandle, {layout}: Source, {layers, ffn, threads}: ResolvedPlanOptions, {calibration, evaluation}: Samples): Omit<Demands, 'compares' | 'tokenizerBytes' | 'counted'> => ({
+	model,
+	calibration,
+	evaluation: evaluation?.original,
+	layers: layers && scoresCandidates(layers) ? layout.spec.layers : 0,
+	views: ffn ? Math.max(2, candidateStrategies(ffn.strategy).length) : 2,
+	threads,
+});
 
 const passedOverWarning = (names: readonly string[]): string =>
 	`Not UTF-8 and passed over: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;

@@ -154,7 +154,7 @@ const planShape = {
 	...recipeShape,
 	...choiceShape,
 	device: z.string(deviceForms).regex(/^(?:auto|cpu|cuda(?::\d{1,3})?)$/, deviceForms).default(defaults.device)
-		.describe('What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly.'),
+		.describe('What the model runs on: `auto`: the first GPU that can be used and has room, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly.'),
 	maxDeviceMemory: whole(1).optional().describe('Bytes of the GPU\'s memory that this run may take. Without it: all that is free.'),
 	threads: whole(1).optional().describe('Threads that this run may take of the pool, which all runs of a process share. Without it: as many as the machine grants (affinity, cgroup, FLAB_THREADS).'),
 	maxMemory: whole(1).optional().describe('Bytes of resident memory that this run keeps the process below; too few are refused before anything long is done. Without it nothing is checked beforehand, and each computation takes at most half of the memory that is available when it begins.'),

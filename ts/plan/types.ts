@@ -63,7 +63,7 @@ export type PlanOptions = {
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
-	/** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+	/** What the model runs on: `auto`: the first GPU that can be used and has room, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
 	readonly device?: string;
 	/** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
 	readonly maxDeviceMemory?: number;
@@ -166,7 +166,7 @@ export type PruneOptions = {
 	};
 	/** How products are computed; `auto` is bf16 for bf16 weights and f32 for others. Default: 'auto'. */
 	readonly compute?: 'auto' | 'f32' | 'bf16';
-	/** What the model runs on: `auto`: a GPU that can be used, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
+	/** What the model runs on: `auto`: the first GPU that can be used and has room, else the CPU; `cpu`; `cuda` or `cuda:N`: the GPU of that number (0), or an error that says why not. Verification always runs on the CPU, exactly. Default: 'auto'. */
 	readonly device?: string;
 	/** Bytes of the GPU's memory that this run may take. Without it: all that is free. */
 	readonly maxDeviceMemory?: number;

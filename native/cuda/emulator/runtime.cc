@@ -5,17 +5,22 @@
 //   FLAB_EMULATED_DEVICE=no-code | not-ready | unknown
 //   FLAB_EMULATED_DEVICE=no-pools                                       no memory is taken in a stream
 //   FLAB_EMULATED_MEMORY=BYTES                                          how much it has (default 8 GiB)
-//   FLAB_EMULATED_FAULT=N                                               the Nth kernel from the start of the process fails
+//   FLAB_EMULATED_FAULT=N                                               the Nth kernel from when it is set on fails
+//
+// A list of devices or memories with commas, such as FLAB_EMULATED_DEVICE=busy,sound, is of as many devices; the last memory is also
+// that of those that the list lacks.
 
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
-#include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "cuda/emulator/block.h"
 #include "cuda/emulator/emulator.h"
@@ -26,8 +31,7 @@ namespace {
 
 // One thread at a time is inside: a device does what several threads put into it one after the other, too.
 std::recursive_mutex mutex;
-std::set<Stream*> streams;
-int64_t launches = 0;
+int64_t launches = 0;  // while a fault is set
 cudaError_t fault = cudaSuccess;
 thread_local cudaError_t last = cudaSuccess;
 
@@ -36,13 +40,26 @@ cudaError_t Ended(cudaError_t error) {
   return error;
 }
 
-std::string Setting(const char* name) {
+thread_local int current = 0;  // device
+
+// The items of a list, one at least.
+std::vector<std::string> Settings(const char* name) {
   const char* value = std::getenv(name);
-  return value ? value : "";
+  std::vector<std::string> items;
+  std::istringstream list(value ? value : "");
+  for (std::string item; std::getline(list, item, ',');) items.push_back(item);
+  return items.empty() ? std::vector<std::string>{""} : items;
 }
 
+std::string SettingOf(const char* name, int device) {
+  const std::vector<std::string> items = Settings(name);
+  return items[std::min<size_t>(items.size() - 1, device)];
+}
+
+std::string DeviceState() { return SettingOf("FLAB_EMULATED_DEVICE", current); }
+
 size_t TotalMemory() {
-  const std::string bytes = Setting("FLAB_EMULATED_MEMORY");
+  const std::string bytes = SettingOf("FLAB_EMULATED_MEMORY", current);
   return bytes.empty() ? size_t{8} << 30 : std::strtoull(bytes.c_str(), nullptr, 10);
 }
 
@@ -75,10 +92,6 @@ void RunUpTo(Stream& stream, uint64_t place) {
     ++stream.done;
     if (fault == cudaSuccess) task();
   }
-}
-
-void RunAll() {
-  for (Stream* stream : streams) RunUpTo(*stream, stream->put);
 }
 
 cudaError_t Put(Stream* stream, std::function<void()> task) { return stream->Put(std::move(task)) ? cudaSuccess : Ended(fault); }
@@ -115,8 +128,9 @@ void CheckArgument(const char* kernel, const void* argument, size_t bytes) {
 
 void Launch(Stream* stream, const char* name, dim3 blocks, unsigned threads, size_t shared, std::function<void()> kernel) {
   Put(stream, [=] {
-    const std::string fails = Setting("FLAB_EMULATED_FAULT");
-    if (++launches == (fails.empty() ? -1 : std::atoll(fails.c_str()))) {
+    const std::string fails = SettingOf("FLAB_EMULATED_FAULT", current);
+    launches = fails.empty() ? 0 : launches + 1;
+    if (!fails.empty() && launches == std::atoll(fails.c_str())) {
       fault = cudaErrorIllegalAddress;
       return;
     }
@@ -161,24 +175,29 @@ cudaError_t cudaGetLastError() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  const std::string device = Setting("FLAB_EMULATED_DEVICE");
+  const std::vector<std::string> devices = Settings("FLAB_EMULATED_DEVICE");
+  const std::string& device = devices[0];
   *count = 0;
   if (device == "no-device") return Ended(cudaErrorNoDevice);
   if (device == "old-driver") return Ended(cudaErrorInsufficientDriver);
   if (device == "not-ready") return Ended(cudaErrorSystemNotReady);
-  *count = 1;
+  *count = static_cast<int>(devices.size());
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : Ended(cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= static_cast<int>(Settings("FLAB_EMULATED_DEVICE").size())) return Ended(cudaErrorInvalidDevice);
+  current = device;
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "emulated");
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  const std::string device = Setting("FLAB_EMULATED_DEVICE");
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int index) {
+  const std::string device = SettingOf("FLAB_EMULATED_DEVICE", index);
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount: *value = 2; break;
     case cudaDevAttrL2CacheSize: *value = 1 << 20; break;
@@ -190,7 +209,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 }
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
-  return Ended(Setting("FLAB_EMULATED_DEVICE") == "no-code" ? cudaErrorNoKernelImageForDevice : fault);
+  return Ended(DeviceState() == "no-code" ? cudaErrorNoKernelImageForDevice : fault);
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -228,7 +247,7 @@ cudaError_t cudaFree(void* memory) {
 }
 
 cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) {
-  if (Setting("FLAB_EMULATED_DEVICE") == "no-pools") return Ended(cudaErrorNotSupported);
+  if (DeviceState() == "no-pools") return Ended(cudaErrorNotSupported);
   return cudaMalloc(memory, bytes);
 }
 
@@ -267,17 +286,15 @@ cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t 
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const std::lock_guard lock(mutex);
-  if (Setting("FLAB_EMULATED_DEVICE") == "busy") return Ended(cudaErrorDevicesUnavailable);
-  if (Setting("FLAB_EMULATED_DEVICE") == "unknown") return Ended(cudaErrorUnknown);
+  if (DeviceState() == "busy") return Ended(cudaErrorDevicesUnavailable);
+  if (DeviceState() == "unknown") return Ended(cudaErrorUnknown);
   *stream = new Stream();
-  streams.insert(*stream);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const std::lock_guard lock(mutex);
   RunUpTo(*stream, stream->put);
-  streams.erase(stream);
   delete stream;
   return cudaSuccess;
 }
