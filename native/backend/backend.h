@@ -49,7 +49,7 @@ typedef struct {
 
 typedef enum { FLAB_F32 = 0, FLAB_F16 = 1, FLAB_BF16 = 2 } FlabDtype;
 
-/* An opened device: its streams, events and the library of matrix products. One thread at a time. */
+/* An opened device: its streams, events and the library of matrix products. Of any thread, one call at a time. */
 typedef struct FlabDevice FlabDevice;
 
 typedef enum { FLAB_COMPUTE = 0, FLAB_UPLOAD = 1 } FlabStream;

@@ -91,6 +91,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("returnFreeMemory", Guarded<ReturnFreeMemoryNow>);
   define("closeModel", Guarded<Close<CloseModel>>);
   define("closeDevice", Guarded<Close<CloseDevice>>);
+  define("countDevices", Guarded<StartCountDevices>);
   define("listDevices", Guarded<StartListDevices>);
   define("openDevice", Guarded<StartOpenDevice>);
   define("leastMemory", Guarded<LeastMemory>);

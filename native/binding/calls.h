@@ -16,6 +16,7 @@ Napi::Value StartLogits(const Napi::CallbackInfo& info);
 Napi::Value StartCompare(const Napi::CallbackInfo& info);
 
 // devices.cc
+Napi::Value StartCountDevices(const Napi::CallbackInfo& info);
 Napi::Value StartListDevices(const Napi::CallbackInfo& info);
 Napi::Value StartOpenDevice(const Napi::CallbackInfo& info);
 

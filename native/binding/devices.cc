@@ -1,4 +1,4 @@
-// The calls about devices: which there are, and opening one. Both make the driver work for a moment, so they are jobs.
+// The calls about devices: which there are, and opening one. All make the driver work for a moment, so they are jobs.
 
 #include <napi.h>
 
@@ -28,13 +28,26 @@ Napi::Object Describe(Napi::Env env, int32_t index, const FlabDeviceInfo& info) 
   return result;
 }
 
+int32_t CountDevices(const FlabBackend& backend) {
+  int32_t count = 0;
+  if (backend.count(&count) != FLAB_OK) throw BackendError(backend, "looking for devices");
+  return count;
+}
+
 }  // namespace
+
+Napi::Value StartCountDevices(const Napi::CallbackInfo& info) {
+  auto work = [library = info[0].ToString().Utf8Value()](Job&) -> Answer {
+    const int32_t count = CountDevices(OpenBackend(library));
+    return [count](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, count); };
+  };
+  return StartJob(info.Env(), info.Env().Undefined(), {}, std::move(work));
+}
 
 Napi::Value StartListDevices(const Napi::CallbackInfo& info) {
   auto work = [library = info[0].ToString().Utf8Value()](Job&) -> Answer {
     const FlabBackend& backend = OpenBackend(library);
-    int32_t count = 0;
-    if (backend.count(&count) != FLAB_OK) throw BackendError(backend, "looking for devices");
+    const int32_t count = CountDevices(backend);
     std::vector<std::pair<FlabDeviceInfo, std::string>> devices(count);  // what each says, or why it says nothing
     for (int32_t i = 0; i < count; ++i) {
       if (backend.info(i, &devices[i].first) != FLAB_OK) devices[i].second = BackendError(backend, "asking device " + std::to_string(i)).what();

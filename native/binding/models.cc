@@ -23,15 +23,15 @@
 namespace flab::binding {
 namespace {
 
-// Runs an operation of a model. One for which a device's memory does not suffice after all is tried again with less at a time, and without
-// what an earlier one left there.
+// Runs an operation of a model. One for which a device's memory does not suffice after all is tried again, first without what an earlier one
+// left there, then with less at a time.
 template <typename Operation>
 auto WithRoom(OpenedModel& model, Operation&& operation) {
-  for (;;) {
+  for (bool held = model.walks.holds();; held = false) {
     try {
       return operation();
     } catch (const Error& error) {
-      if (error.code != "ERR_DEVICE_MEMORY" || !model.engine().Shrink()) throw;
+      if (error.code != "ERR_DEVICE_MEMORY" || (!held && !model.engine().Shrink())) throw;
       model.walks = WalkStore();
     }
   }

@@ -12,6 +12,7 @@ namespace flab {
 
 // How products are computed: factors as they are in f32, or both rounded to bf16 and summed in f32.
 enum class Compute { kF32, kBF16 };
+inline int64_t ItemBytes(Compute compute) { return compute == Compute::kBF16 ? 2 : 4; }
 
 // How factors lie in memory: in items of 4 bytes, each an f32, or a pair of bf16 that follow each other in
 // depth (the last of an odd depth is paired with zero). Pairs need a processor with a product of bf16;

@@ -28,7 +28,7 @@ struct DeviceContext {
 
   // Of the products' factors.
   int32_t dtype() const { return model.format.compute() == Compute::kBF16 ? FLAB_BF16 : FLAB_F32; }
-  int64_t item_bytes() const { return dtype() == FLAB_BF16 ? 2 : 4; }
+  int64_t item_bytes() const { return ItemBytes(model.format.compute()); }
   int64_t qkv_width() const { return model.spec.query_width() + 2 * model.spec.kv_width(); }
 
   template <typename T>

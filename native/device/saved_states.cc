@@ -15,8 +15,14 @@ DeviceSavedStates::~DeviceSavedStates() {
 
 int64_t DeviceSavedStates::Save(States& states, int64_t first, int64_t count) {
   const int64_t bytes = count * states.size() * 4;
-  if (context_.saved.taken + bytes > context_.saved.most || context_.device->Left() < bytes) return -1;
-  DeviceMemory memory(context_.device, bytes, kWhat);
+  if (context_.saved.taken + bytes > context_.saved.most) return -1;
+  DeviceMemory memory;
+  try {
+    memory = DeviceMemory(context_.device, bytes, kWhat);
+  } catch (const Error& error) {
+    if (error.code != "ERR_DEVICE_MEMORY") throw;
+    return -1;
+  }
   context_.Check(context_.backend().copy(context_.handle(), memory.data(), static_cast<DeviceStates&>(states).At(first), bytes), kWhat);
   context_.saved.taken += bytes;
   saved_.push_back(std::move(memory));

@@ -30,16 +30,14 @@ void ReadElements(const Tensor& tensor, int64_t begin, int64_t count, Compute co
   ActiveKernels().to_bf16(wide.data(), count, reinterpret_cast<uint16_t*>(out));
 }
 
-int64_t ComputeBytes(Compute compute) { return compute == Compute::kBF16 ? 2 : 4; }
-
 }  // namespace
 
 Upload WholeUpload(const Tensor& tensor, Compute compute, void* to) {
-  return {tensor.rows * tensor.columns, ComputeBytes(compute), to, [&tensor, compute](int64_t first, int64_t count, std::byte* out) { ReadElements(tensor, first, count, compute, out); }};
+  return {tensor.rows * tensor.columns, ItemBytes(compute), to, [&tensor, compute](int64_t first, int64_t count, std::byte* out) { ReadElements(tensor, first, count, compute, out); }};
 }
 
 Upload RowsUpload(const Tensor& tensor, std::span<const uint32_t> rows, Compute compute, void* to) {
-  const int64_t row_bytes = tensor.columns * ComputeBytes(compute);
+  const int64_t row_bytes = tensor.columns * ItemBytes(compute);
   return {static_cast<int64_t>(rows.size()), row_bytes, to, [&tensor, rows, compute, row_bytes](int64_t first, int64_t count, std::byte* out) {
             for (int64_t i = 0; i < count; ++i) ReadElements(tensor, int64_t{rows[first + i]} * tensor.columns, tensor.columns, compute, out + i * row_bytes);
           }};

@@ -29,7 +29,6 @@ Upload ZerosUpload(int64_t bytes, void* to);
 // Uploads that go one after the other, and what is left of them.
 class Uploads {
  public:
-  Uploads() = default;
   explicit Uploads(std::vector<Upload> all) : all_(std::move(all)) {}
 
   // Items [first, first + count) of an upload; they are at `offset` of the piece of memory that they share with others.

@@ -13,7 +13,7 @@ int64_t RoundedUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / uni
 
 int64_t InBlocks(int64_t bytes) { return bytes < kBlockBytes ? bytes : RoundedUp(bytes, kBlockBytes); }
 
-int64_t ItemBytesOf(const Model& model) { return model.format.compute() == Compute::kBF16 ? 2 : 4; }
+int64_t ItemBytesOf(const Model& model) { return ItemBytes(model.format.compute()); }
 
 int64_t QkvWidth(const ModelSpec& spec) { return spec.query_width() + 2 * spec.kv_width(); }
 
@@ -86,13 +86,15 @@ int64_t DeviceWeights::part_bytes() const { return InBlocks(part_rows_ * model_.
 
 int64_t DeviceWeights::whole_bytes() const {
   const int64_t parts = CeilDivide(model_.spec.vocabulary, part_rows_);
-  return model_.spec.layers * layer_bytes() + parts * part_bytes();
+  return model_.spec.layers * layer_bytes() + parts * part_bytes() + norm_bytes();
 }
 
-int64_t DeviceWeights::least_bytes() const { return 2 * (layer_bytes() + part_bytes()); }
+int64_t DeviceWeights::least_bytes() const { return 2 * (layer_bytes() + part_bytes()) + norm_bytes(); }
+
+int64_t DeviceWeights::norm_bytes() const { return model_.spec.width * 4; }
 
 int64_t DeviceWeights::pending_bytes() const {
-  const int64_t taken = layers_->taken_bytes() + (head_ ? head_->taken_bytes() : 0);
+  const int64_t taken = layers_->taken_bytes() + (head_ ? head_->taken_bytes() : 0) + final_norm_.bytes();
   return std::max<int64_t>(0, (keeps_all_ ? whole_bytes() : least_bytes()) - taken);
 }
 
@@ -173,7 +175,7 @@ void DeviceWeights::ForEachHeadPart(const Job& job, std::span<const uint32_t> to
 
 const float* DeviceWeights::final_norm() {
   if (!final_norm_) {
-    final_norm_ = DeviceMemory(device_, model_.spec.width * 4, "uploading the final norm");
+    final_norm_ = DeviceMemory(device_, norm_bytes(), "uploading the final norm");
     uploader_.Send(final_norm_.data(), model_.final_norm);
   }
   return final_norm_.data<float>();

@@ -63,6 +63,7 @@ class DeviceWeights {
   Uploads LayerUploads(int64_t index, void* memory) const;
   int64_t layer_bytes() const;
   int64_t part_bytes() const;
+  int64_t norm_bytes() const;
   void SetHead(std::span<const uint32_t> tokens);
 
   const std::shared_ptr<Device> device_;

@@ -40,9 +40,10 @@ Walk::Walk(Job& job, const Model& model, const ModelView& view, const Texts& tex
       influence_last_(places_) {}
 
 void Walk::Load(const WalkStore::Chunk& chunk, WalkStore::Saving& saved) {
-  saved.states->Load(chunk.states_at, *states_, kView, 1 + chunk.place);
   last_.resize(chunk.place * texts_.count() * model_.spec.width);
   saved.rows->Read(chunk.last_at, last_.data(), static_cast<int64_t>(last_.size()) * 4);
+  // At last, as they may be gone then.
+  saved.states->Load(chunk.states_at, *states_, kView, 1 + chunk.place);
   std::copy(chunk.influence.begin(), chunk.influence.end(), influence_.begin());
   std::copy(chunk.influence_last.begin(), chunk.influence_last.end(), influence_last_.begin());
   place_ = chunk.place;

@@ -26,6 +26,9 @@ class WalkStore {
     int64_t reference_at = -1;                      // [positions, D] after the final norm
   };
 
+  // Whether there is anything that a scoring left.
+  bool holds() const { return !saved_.empty(); }
+
   // Begins a scoring. Chunks of an earlier one stay if they fit: the same texts, positions and vocabulary, and no layer that
   // was not there; of those, `place` is set to 0 where a layer before it went.
   void Begin(const ModelView& view, const Texts& texts, const LayerScoresOptions& options);

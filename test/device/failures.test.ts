@@ -44,6 +44,7 @@ const states = {
 	'not-ready': ['ERR_NO_DRIVER', /system not yet initialized/],
 	'old-driver': ['ERR_OLD_DRIVER', /driver version is insufficient/],
 	busy: ['ERR_DEVICE_BUSY', /busy or unavailable/],
+	'mps-full': ['ERR_DEVICE_BUSY', /MPS client have been exhausted/],
 	unsupported: ['ERR_DEVICE_UNSUPPORTED', /compute capability 7\.0, the oldest supported one is 8\.0/],
 	'no-code': ['ERR_DEVICE_UNSUPPORTED', /compute capability 11\.0, which this library has no code for/],
 } as const;
@@ -141,8 +142,12 @@ test.serial('a GPU whose memory is too small: what it needs and what there is', 
 
 // Two GPUs each: what the first meets, and its memory; the second is sound.
 const firsts = {
-	'is busy': [{FLAB_EMULATED_DEVICE: 'busy,sound'}, 'cuda:1', /^a GPU that can be used: emulated/],
-	'is full': [{FLAB_EMULATED_DEVICE: 'sound,sound', FLAB_EMULATED_MEMORY: `${2 ** 26},${2 ** 31}`}, 'cuda:1', /^a GPU that can be used: emulated/],
+	'is busy': [{FLAB_EMULATED_DEVICE: 'busy,sound'}, 'cuda:1', /^a GPU that can be used \(others can't: .*busy or unavailable.*\): emulated/],
+	'is full': [
+		{FLAB_EMULATED_DEVICE: 'sound,sound', FLAB_EMULATED_MEMORY: `${2 ** 26},${2 ** 31}`},
+		'cuda:1',
+		/^a GPU that can be used \(others can't: device: expected at least \d+ bytes .*, got \d+\): emulated/,
+	],
 	'is full, as is the second': [
 		{FLAB_EMULATED_DEVICE: 'sound,sound', FLAB_EMULATED_MEMORY: `${2 ** 26},${2 ** 26}`},
 		'cpu',

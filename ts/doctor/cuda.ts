@@ -34,7 +34,7 @@ const diagnoseDevice = async (native: Native, {index, name, computeCapability, m
 	}
 
 	try {
-		const opened = await openRunDevice(native, device, 0, 'doctor');
+		const opened = await openRunDevice(native, device, 0, 'for a moment');
 		opened.close();
 		return {...known, products: opened.opened!.products, usable: true};
 	} catch (error) {

@@ -319,9 +319,11 @@ export type Native = {
 	/** Lets go of a model's memory; its handle is of no use any more. A job that runs ends first. */
 	closeModel(model: ModelHandle): void;
 	/**
-	 * The devices of a backend's library. Rejects with the reason there are none: ERR_NO_DRIVER, ERR_OLD_DRIVER, ERR_NO_DEVICE, ERR_NO_BACKEND
-	 * (the library is not there, or not ours).
+	 * How many devices a backend's library sees. Rejects with the reason there are none: ERR_NO_DRIVER, ERR_OLD_DRIVER, ERR_NO_DEVICE,
+	 * ERR_NO_BACKEND (the library is not there, or not ours).
 	 */
+	countDevices(library: string): Job<number>;
+	/** What each is. Rejects with those. */
 	listDevices(library: string): Job<readonly DeviceInfo[]>;
 	/** Rejects with those, or with ERR_DEVICE_BUSY, ERR_DEVICE_UNSUPPORTED, ERR_DEVICE_MEMORY, ERR_DEVICE_FAULT. Closed when its models are, and by closeDevice. */
 	openDevice(input: OpenDeviceInput): Job<OpenedDevice>;

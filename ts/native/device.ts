@@ -36,6 +36,9 @@ export const openRunDevice = async (native: Native, device: string, maxMemory: n
 	}};
 };
 
+/** How many GPUs there are. @throws FlabError that says why there are none */
+export const countDevices = async (native: Native): Promise<number> => runJob(() => native.countDevices(libraryPath()));
+
 /** The GPUs of this machine. @throws FlabError that says why there are none */
 export const listDevices = async (native: Native): Promise<readonly DeviceInfo[]> => runJob(() => native.listDevices(libraryPath()));
 

@@ -1,6 +1,6 @@
 import {FlabError} from '../errors.js';
 import type {ModelHandle} from '../native/contract.js';
-import {openRunDevice} from '../native/device.js';
+import {countDevices, openRunDevice} from '../native/device.js';
 import type {RunDevice} from '../native/device.js';
 import {deviceHints} from '../native/deviceHints.js';
 import type {Plan} from '../plan/schema.js';
@@ -16,8 +16,8 @@ export type Placing = {
 	/** Bytes of the device; absent: all that is free. */
 	readonly maxDeviceMemory?: number;
 	readonly compute: 'f32' | 'bf16';
-	/** Throws ERR_DEVICE_MEMORY where there is no room for what will be done with it. */
-	readonly check: (model: ModelHandle) => void;
+	/** Throws ERR_MEMORY or ERR_DEVICE_MEMORY where there is no room for what will be done with it. */
+	readonly check: (placed: PlacedModel) => void;
 	readonly signal?: AbortSignal;
 };
 
@@ -37,31 +37,40 @@ export const describeDevice = ({opened}: RunDevice): Pick<Plan, 'device'> => ope
 // The first GPU that can be used and has room; else the CPU, with what each lacks.
 const placeAnywhere = async (source: Source, placing: Placing): Promise<PlacedModel> => {
 	const reasons: string[] = [];
-	for (let index = 0; ; index++) {
+	const attempt = async <Result>(what: () => Promise<Result>): Promise<Result | undefined> => {
 		try {
-			return await place(source, placing, `cuda:${index}`, 'a GPU that can be used');
+			return await what();
 		} catch (error) {
-			if (!(error instanceof FlabError) || !Object.hasOwn(deviceHints, error.code)) {
+			if (!(error instanceof FlabError) || !isAboutDevice(error)) {
 				throw error;
 			}
 
-			const areAllTried = error.code === 'ERR_NO_DEVICE' && index > 0;
-			reasons.push(...areAllTried ? [] : [error.message]);
-			if (areAllTried || concernAll.has(error.code)) {
-				return place(source, placing, 'cpu', `no GPU can be used: ${reasons.join('; ')}`);
-			}
+			reasons.push(error.message);
+			return undefined;
+		}
+	};
+
+	const count = await attempt(async () => countDevices(source.native)) ?? 0;
+	for (let index = 0; index < count; index++) {
+		const others = reasons.length > 0 ? ` (others can't: ${reasons.join('; ')})` : '';
+		const placed = await attempt(async () => place(source, placing, `cuda:${index}`, `a GPU that can be used${others}`));
+		if (placed) {
+			return placed;
 		}
 	}
+
+	return place(source, placing, 'cpu', `no GPU can be used: ${reasons.join('; ') || 'there is none'}`);
 };
 
-const concernAll: ReadonlySet<string> = new Set(['ERR_NO_BACKEND', 'ERR_NO_DRIVER', 'ERR_OLD_DRIVER', 'ERR_NO_DEVICE']);
+// Memory of the process: the CPU may take less of it.
+const isAboutDevice = ({code}: FlabError): boolean => code === 'ERR_MEMORY' || Object.hasOwn(deviceHints, code);
 
 const place = async (source: Source, {maxDeviceMemory = 0, compute, check, signal}: Placing, name: string, reason: string): Promise<PlacedModel> => {
 	const device = await openRunDevice(source.native, name, maxDeviceMemory, reason, signal);
 	let model: ModelHandle | undefined;
 	try {
 		model = device.opened ? source.modelOn(device.opened.handle, compute) : source.model(compute);
-		check(model);
+		check({device, model});
 		return {device, model};
 	} catch (error) {
 		letGo(source, {device, model});

@@ -1,6 +1,7 @@
 import {FlabError} from '../errors.js';
 import type {Demand, ModelHandle, PackedTexts} from '../native/contract.js';
 import {deviceHints} from '../native/deviceHints.js';
+import {guarded} from '../native/jobs.js';
 import {threadsFor} from './source.js';
 import type {Source} from './source.js';
 
@@ -107,7 +108,7 @@ const formatLimit = (bytes: number, limit: number): string => {
 
 const leastMemory = ({native, model}: Source, {model: handle, calibration, evaluation, layers, views, compares}: Demands): Demand => {
 	const least = (texts: PackedTexts | undefined, operation: 'scoreLayers' | 'measure' | 'compare', candidates: number, model = handle): readonly Demand[] =>
-		texts === undefined || texts.ids.length === 0 ? [] : [native.leastMemory({model, texts, operation, candidates})];
+		texts === undefined || texts.ids.length === 0 ? [] : [guarded(() => native.leastMemory({model, texts, operation, candidates}))];
 	// Any ids do: only lengths count. The verification's own texts are no longer than these.
 	const compared = calibration ?? {ids: new Int32Array(128), offsets: Int32Array.of(0, 128)};
 	const all = [

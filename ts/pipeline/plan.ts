@@ -20,6 +20,7 @@ import type {TokenizerFiles} from '../tokenizer/files.js';
 import {createClock} from './clock.js';
 import type {Clock} from './clock.js';
 import {describeDevice, withModel} from './device.js';
+import type {PlacedModel} from './device.js';
 import {withHashes} from './hashes.js';
 import {chooseLayers, keptLayers, scoresCandidates} from './layers.js';
 import {checkDeviceMemory, checkMemory} from './memory.js';
@@ -73,10 +74,12 @@ export const makePlan = async (source: Source, options: ResolvedPlanOptions, clo
 	const {calibration, evaluation} = samples;
 
 	const measures = calibration !== undefined || evaluation !== undefined;
-	const check = (model: ModelHandle): void => {
+	const check = ({model, device}: PlacedModel): void => {
 		const demands = {...demandsOf(model, source, options, samples), compares: verifies, tokenizerBytes: tokenizer?.text.length ?? 0, counted: chosen !== undefined};
 		checkMemory(source, options.maxMemory, demands);
-		checkDeviceMemory(source, demands);
+		if (device.opened) {
+			checkDeviceMemory(source, demands);
+		}
 	};
 
 	const placing = {

@@ -2,7 +2,7 @@
 // a device does:
 //
 //   FLAB_EMULATED_DEVICE=no-device | old-driver | busy | unsupported    what opening it meets
-//   FLAB_EMULATED_DEVICE=no-code | not-ready | unknown
+//   FLAB_EMULATED_DEVICE=no-code | not-ready | unknown | mps-full
 //   FLAB_EMULATED_DEVICE=no-pools                                       no memory is taken in a stream
 //   FLAB_EMULATED_MEMORY=BYTES                                          how much it has (default 8 GiB)
 //   FLAB_EMULATED_FAULT=N                                               the Nth kernel from when it is set on fails
@@ -159,6 +159,7 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorNotSupported: return "operation not supported";
     case cudaErrorSystemNotReady: return "system not yet initialized";
+    case cudaErrorMpsMaxClientsReached: return "the hardware resources required to create MPS client have been exhausted";
     case cudaErrorUnknown: return "unknown error";
     case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
@@ -181,6 +182,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
   if (device == "no-device") return Ended(cudaErrorNoDevice);
   if (device == "old-driver") return Ended(cudaErrorInsufficientDriver);
   if (device == "not-ready") return Ended(cudaErrorSystemNotReady);
+  if (device == "mps-full") return Ended(cudaErrorMpsMaxClientsReached);
   *count = static_cast<int>(devices.size());
   return cudaSuccess;
 }
