@@ -210,6 +210,7 @@ const wrongLines: readonly (readonly [argv: readonly string[], lines: readonly s
 	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--ffn-width', '64', '--positions', 'x'], ['--positions: expected one of last, all, got "x"']],
 	[[...pruneLine, '--format', 'xml', '--calibration', 'd'], ['--format: expected one of auto, jsonl, csv, parquet, text, got "xml"']],
 	[[...pruneLine, '--max-memory', '0'], ['--max-memory: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "0"']],
+	[[...pruneLine, '--device', 'gpu', '--max-device-memory', 'lots'], ['--device: expected auto, cpu, cuda or cuda:N, N being the number of a device, got "gpu"', '--max-device-memory: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "lots"']],
 	[[...pruneLine, '--calibration', 'd', '--drop-layers', '1', '--search', 'racing', '--layer-metric', 'bi'], ['--layer-metric: expected kl, the metric that the search \'racing\' needs, got "bi"']],
 	[[...pruneLine, '--report', 'r.txt', '--max-shard-size', 'big'], ['--max-shard-size: expected a size of at least 1 byte, such as 5GB, 500MB or 2GiB, got "big"', '--report: expected a file name that ends in .json, .md, .html, got "r.txt"']],
 	[['prune', '--corpus', 'c', 'm'], ['MODEL: expected the folder of a checkpoint, got nothing', '--out: expected a folder to write, got nothing']],
@@ -256,6 +257,8 @@ const pipelineErrors: readonly (readonly [error: FlabError, told: string])[] = [
 	[new FlabError('ERR_BAD_ARGUMENT', 'ffn.width: expected at most 576, got 700\nout: expected a folder, got x', {hint: 'Pass an ffn.multipleOf (--ffn-multiple) of 1, or texts (--calibration).'}),
 		'--ffn-width: expected at most 576, got 700\n  --out: expected a folder, got x\nhint: Pass an --ffn-multiple of 1, or texts (--calibration).'],
 	[new FlabError('ERR_MEMORY', 'maxMemory: expected at least 217 MB, got 5 MB'), '--max-memory: expected at least 217 MB, got 5 MB'],
+	[new FlabError('ERR_NO_DEVICE', 'device: expected a number below 1, got 9'), '--device: expected a number below 1, got 9'],
+	[new FlabError('ERR_DEVICE_MEMORY', 'device: expected at least 9 bytes, got 5', {hint: 'Raise maxDeviceMemory (--max-device-memory).'}), '--device: expected at least 9 bytes, got 5\nhint: Raise --max-device-memory.'],
 	[new FlabError('ERR_BAD_PLAN', 'layers.keep: expected ascending layers, got [1,0]'), 'layers.keep: expected ascending layers, got [1,0]'],
 	[new FlabError('ERR_BAD_ARGUMENT', 'options: expected this, got that'), 'options: expected this, got that'],
 ];

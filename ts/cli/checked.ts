@@ -52,7 +52,7 @@ export const inOwnWords = (error: unknown, origin: Origin): unknown => {
 };
 
 // In other errors such names are keys of a file.
-const namesOptions: ReadonlySet<FlabErrorCode> = new Set(['ERR_BAD_ARGUMENT', 'ERR_MEMORY']);
+const namesOptions: ReadonlySet<FlabErrorCode> = new Set(['ERR_BAD_ARGUMENT', 'ERR_MEMORY', 'ERR_NO_DEVICE', 'ERR_DEVICE_MEMORY']);
 
 // Names of files look like paths of options (model.safetensors).
 const nameOf = (path: string, origin: Origin): string =>
@@ -108,6 +108,8 @@ const flagWords: Readonly<Record<string, FlagWords>> = {
 	compute: {flag: '--compute'},
 	threads: {flag: '--threads'},
 	maxMemory: {flag: '--max-memory', expected: sizeForms, raw: 'maxMemory'},
+	device: {flag: '--device'},
+	maxDeviceMemory: {flag: '--max-device-memory', expected: sizeForms, raw: 'maxDeviceMemory'},
 	plan: {flag: '--plan'},
 	out: {flag: '--out'},
 	maxShardBytes: {flag: '--max-shard-size', expected: sizeForms, raw: 'maxShardSize'},
@@ -121,5 +123,5 @@ const flagLine = (complaint: Complaint, flags: Flags): string => {
 
 const wordsFor = (path: string): FlagWords => {
 	const known = Object.keys(flagWords).filter(name => name === '' || path === name || path.startsWith(`${name}.`)).sort((a, b) => b.length - a.length);
-	return path === '' || known[0] === '' ? {...flagWords[''], flag: path === '' ? 'options' : path} : flagWords[known[0]!]!;
+	return path !== '' && known[0] === '' ? {flag: path} : flagWords[known[0]!]!;
 };
