@@ -19,6 +19,7 @@ namespace flab {
 namespace {
 
 constexpr int64_t kPiece = int64_t{1} << 30;  // a call of write handles a little less than 2 GiB
+constexpr int64_t kLittle = int64_t{64} << 20;  // so much may lie in memory
 
 bool InMemory([[maybe_unused]] const std::string& folder) {
 #ifdef __linux__
@@ -36,7 +37,7 @@ std::unique_ptr<Spill> Spill::Open(int64_t bytes) {
   const char* named = std::getenv("TMPDIR");
   const std::string folder = named && *named ? named : "/tmp";
   struct statvfs disk{};
-  if (InMemory(folder) || statvfs(folder.c_str(), &disk) != 0 || bytes > static_cast<int64_t>(disk.f_bavail * disk.f_frsize / 2)) return nullptr;
+  if ((bytes > kLittle && InMemory(folder)) || statvfs(folder.c_str(), &disk) != 0 || bytes > static_cast<int64_t>(disk.f_bavail * disk.f_frsize / 2)) return nullptr;
   std::string path = folder + "/flab-pruner-XXXXXX";
   const int file = mkostemp(path.data(), O_CLOEXEC);
   if (file < 0) return nullptr;

@@ -9,8 +9,8 @@ namespace flab {
 // not stay within a budget. The file is gone when the object, or the process, is.
 class Spill {
  public:
-  // Null where `bytes` would be more than half of what the disk has free, where the folder is itself in memory,
-  // or where no file can be made: spilling is never needed, only faster.
+  // Null where `bytes` would be more than half of what the disk has free, where they are more than 64 MiB and the folder is
+  // itself in memory, or where no file can be made: spilling is never needed, only faster.
   static std::unique_ptr<Spill> Open(int64_t bytes);
   ~Spill();
   Spill(const Spill&) = delete;

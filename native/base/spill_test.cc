@@ -5,6 +5,9 @@
 #include <string>
 
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 #include "base/testing.h"
 
@@ -36,6 +39,24 @@ TEST("what was spilled comes back, from wherever it lies") {
   EXPECT(got[0] == 5 && got[1] == 6);
   EXPECT(testing::CodeOf([&] { spill->Read(4000, got.data(), 77778 * 4); }) == "EIO", "past the end");
 }
+
+#ifdef __linux__
+TEST("in a folder that is in memory only a little is spilled") {
+  const std::string folder = "/dev/shm";
+  struct statfs system{};
+  if (statfs(folder.c_str(), &system) != 0 || system.f_type != 0x01021994) return testing::Skip("/dev/shm is no tmpfs");
+  if (system.f_bavail * static_cast<uint64_t>(system.f_bsize) < (uint64_t{256} << 20)) return testing::Skip("/dev/shm is nearly full");
+  const TemporaryFolder here(folder);
+  EXPECT(!Spill::Open((int64_t{64} << 20) + 1));
+  const auto spill = Spill::Open(int64_t{64} << 20);
+  CHECK(spill != nullptr);
+  const int32_t number = 7;
+  int32_t got = 0;
+  EXPECT(spill->Append(&number, 4) == 0);
+  spill->Read(0, &got, 4);
+  EXPECT(got == 7);
+}
+#endif
 
 TEST("a spill leaves no name behind, and is refused where there is no room") {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("flab-pruner-spill-test-" + std::to_string(getpid()));
