@@ -170,6 +170,21 @@ for (const [what, [environment, device, reason]] of Object.entries(firsts)) {
 	});
 }
 
+test.serial('a limit of memory that is too small for what a GPU needs of the host leads auto to the CPU', async t => {
+	if (!useEmulator(t)) {
+		return;
+	}
+
+	const place = await picoPlace(t, {layers: 2});
+	const {root: _, ...paths} = place;
+	// A GPU takes 168 MiB for what is on its way, this model on the CPU a tenth of that.
+	const options = {...paths, layers: {drop: 1}, maxMemory: process.memoryUsage.rss() + 130e6};
+	const {device} = await prune(options);
+	t.is(device!.name, 'cpu');
+	t.regex(device!.reason, /^no GPU can be used: maxMemory: expected at least \d+ MB/);
+	await t.throwsAsync(prune({...options, out: `${paths.out}-2`, device: 'cuda'}), {code: 'ERR_MEMORY'});
+});
+
 test.serial('doctor lists every GPU, with what multiplies on it or why it can\'t be used', async t => {
 	if (!useEmulator(t)) {
 		return;
