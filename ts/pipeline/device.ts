@@ -2,7 +2,6 @@ import {FlabError} from '../errors.js';
 import type {ModelHandle} from '../native/contract.js';
 import {countDevices, openRunDevice} from '../native/device.js';
 import type {RunDevice} from '../native/device.js';
-import {deviceHints} from '../native/deviceHints.js';
 import type {Plan} from '../plan/schema.js';
 import type {Source} from './source.js';
 
@@ -34,14 +33,14 @@ export const withModel = async <Result>(source: Source, placing: Placing, work: 
 /** What a plan says about the device that its numbers come from; nothing about the CPU. */
 export const describeDevice = ({opened}: RunDevice): Pick<Plan, 'device'> => opened ? {device: {name: opened.name, products: opened.products}} : {};
 
-// The first GPU that can be used and has room; else the CPU, with what each lacks.
+// The first GPU that can be used and has room; else the CPU, with what each lacks. What is wrong with the model is wrong on the CPU too, and told there.
 const placeAnywhere = async (source: Source, placing: Placing): Promise<PlacedModel> => {
 	const reasons: string[] = [];
 	const attempt = async <Result>(what: () => Promise<Result>): Promise<Result | undefined> => {
 		try {
 			return await what();
 		} catch (error) {
-			if (!(error instanceof FlabError) || !isAboutDevice(error)) {
+			if (!(error instanceof FlabError) || error.code === 'ERR_ABORTED') {
 				throw error;
 			}
 
@@ -61,9 +60,6 @@ const placeAnywhere = async (source: Source, placing: Placing): Promise<PlacedMo
 
 	return place(source, placing, 'cpu', `no GPU can be used: ${reasons.join('; ') || 'there is none'}`);
 };
-
-// Memory of the process: the CPU may take less of it.
-const isAboutDevice = ({code}: FlabError): boolean => code === 'ERR_MEMORY' || Object.hasOwn(deviceHints, code);
 
 const place = async (source: Source, {maxDeviceMemory = 0, compute, check, signal}: Placing, name: string, reason: string): Promise<PlacedModel> => {
 	const device = await openRunDevice(source.native, name, maxDeviceMemory, reason, signal);
